@@ -1,0 +1,71 @@
+"""One way to write a value down, so that the same value has the same keccak256 hash on every machine.
+
+Rules: keys sorted; no spaces; integers and floats as strings (a float by its shortest decimal that reads back equal,
+so nothing is lost in a JavaScript or jq reader); times as ISO 8601 in UTC; dataclasses as objects; tuples as lists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Union
+
+from eth_hash.auto import keccak
+
+Json = Union[None, bool, str, list["Json"], dict[str, "Json"]]
+
+
+def plain(value: object) -> Json:
+    """`value` as JSON data whose numbers are strings."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return _float_text(value)
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no canonical form: use numbers, text, times, lists, mappings")
+
+
+def canonical_json(value: object) -> str:
+    """The canonical text of `value`."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def keccak_hex(value: object) -> str:
+    """keccak256 of the canonical text, as 0x and 64 hex digits: the form the contracts store."""
+    return "0x" + keccak(canonical_json(value).encode()).hex()
+
+
+def utc_text(time: datetime) -> str:
+    """'2025-01-06T00:00:00Z'; a time without a zone is refused because it means another instant elsewhere."""
+    if time.tzinfo is None:
+        raise TypeError(f"time {time.isoformat()} has no zone; use datetime(..., tzinfo=timezone.utc)")
+    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def utc_time(text: str) -> datetime:
+    """The inverse of `utc_text`."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+
+
+def _float_text(value: float) -> str:
+    if not math.isfinite(value):
+        raise TypeError(f"{value} has no canonical form; use None for an unknown number")
+    # + 0.0 makes -0.0 and 0.0 the same text
+    return repr(float(value) + 0.0)

@@ -1,0 +1,139 @@
+"""Everything Ballast refuses to do, in one tree. A message says what is wrong, the value, the limit, and the way out.
+
+    BallastError                       exit code 1
+    ├── SpecError                      an index file cannot be used; `.problems` holds every mistake found in it
+    ├── UnitError                      an amount cannot be turned into integers without losing or inventing money
+    ├── MarketDataError                market data cannot be read or trusted
+    │   ├── MissingHistory             nothing is known at the time asked for
+    │   └── SourceUnavailable          a data provider did not answer, or answered something else
+    ├── InfeasibleWeights              caps, floors and names cannot add up to one
+    ├── EmptyUniverse                  no coin, or too few, pass the index's own rules
+    ├── DecisionMismatch               a published decision does not follow from its inputs
+    ├── ChainError                     the chain refused or cannot be reached
+    │   ├── NotConnected               no node answers at the URL
+    │   ├── WrongNetwork               the node is on another chain than the operator said
+    │   ├── UnknownIndex               no index of that name or address on this chain
+    │   ├── InsufficientBalance        the account holds less than the action needs
+    │   ├── InsufficientAllowance      the account approved less than the action pulls
+    │   ├── StalePrice                 a feed is older than the age we accept
+    │   ├── TransactionReverted        a contract said no; the decoded reason is in the message
+    │   ├── PortInUse                  the local node cannot listen: something else does
+    │   └── NodeDied                   the local node stopped by itself
+    └── KeeperError                    the keeper cannot go on without a human
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """' Did you mean "x"?' for the closest known name, or an empty string when nothing is close."""
+    folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
+    close = get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return f' Did you mean "{folded[close[0]]}"?' if close else ""
+
+
+class BallastError(Exception):
+    """Any refusal of Ballast; the command line prints the message and leaves with `exit_code`."""
+
+    exit_code = 1
+
+
+# --- spec -----------------------------------------------------------------------------------------------------------
+
+
+class SpecError(BallastError):
+    """An index file has mistakes. All of them are in `problems`, one line each, so that one edit can fix them all."""
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        heading = f"{source}: {count} mistake{'s' if count != 1 else ''} in the index file"
+        super().__init__("\n".join([heading, *(f"  - {problem}" for problem in self.problems)]))
+
+
+class UnitError(BallastError, ValueError):
+    """A number cannot become an integer amount: not finite, negative, or with more digits than the unit holds."""
+
+
+# --- market ---------------------------------------------------------------------------------------------------------
+
+
+class MarketDataError(BallastError):
+    """Market data cannot be read or trusted."""
+
+
+class MissingHistory(MarketDataError):
+    """Nothing is known at the time asked for."""
+
+
+class SourceUnavailable(MarketDataError):
+    """A data provider did not answer, or answered with something that is not the data asked for."""
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+class InfeasibleWeights(BallastError):
+    """Caps, floors and the number of names cannot add up to exactly one."""
+
+
+class EmptyUniverse(BallastError):
+    """No coin, or fewer than the caps need, pass the index's own rules."""
+
+
+class DecisionMismatch(BallastError):
+    """A published decision does not follow from its inputs: a weight, a member or a hash differs."""
+
+
+# --- chain ----------------------------------------------------------------------------------------------------------
+
+
+class ChainError(BallastError):
+    """The chain refused, or cannot be reached."""
+
+
+class NotConnected(ChainError):
+    """No node answers at the URL."""
+
+
+class WrongNetwork(ChainError):
+    """The node is on another chain than the operator said."""
+
+
+class UnknownIndex(ChainError):
+    """There is no index of that name or address on this chain."""
+
+
+class InsufficientBalance(ChainError):
+    """The account holds less than the action needs."""
+
+
+class InsufficientAllowance(ChainError):
+    """The account approved less than the action pulls."""
+
+
+class StalePrice(ChainError):
+    """A feed is older than the age we accept."""
+
+
+class TransactionReverted(ChainError):
+    """A contract said no; the message carries the decoded reason."""
+
+
+class PortInUse(ChainError):
+    """The local node cannot listen on its port because something else does."""
+
+
+class NodeDied(ChainError):
+    """The local node stopped by itself."""
+
+
+# --- keeper ---------------------------------------------------------------------------------------------------------
+
+
+class KeeperError(BallastError):
+    """The keeper cannot go on without a human."""

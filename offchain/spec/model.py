@@ -1,0 +1,231 @@
+"""An index as its operator describes it. These classes are the table of keys: kind, bound, default, unit and doc of each.
+
+The loader (`load.py`) and the editor schema (`schema.py`) both walk this table, so that they cannot disagree.
+Ratios are floats from 0 to 1; whole basis points end in `_bps`; money ends in `_usd`; times name their unit.
+"""
+
+from __future__ import annotations
+
+import calendar as days
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+
+from offchain.canonical import canonical_json, keccak_hex
+from offchain.spec.keys import Address, Choice, Flag, Integer, ListOf, Number, Text, fraction, key
+
+FORMAT = "ballast-index/1"
+CLASSES = ("stablecoin", "wrapped", "receipt", "leveraged", "commodity")
+SCHEMES = ("market_cap", "sqrt_market_cap", "equal")
+CALENDARS = ("daily", "weekly", "monthly")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+_COIN_ID = Text(pattern=r"[a-z0-9][a-z0-9._-]{0,79}", rule='a CoinGecko id in lower case, such as "bitcoin"')
+_IDS = ListOf(item=_COIN_ID)
+_ANY_CLASS = ListOf(item=Choice(options=CLASSES))
+_USD = Number(low=0, high=1e15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """[index]: what the index is called and compared with."""
+
+    name: str = key(Text(pattern=r"\S(.{0,62}\S)?", rule="1 to 64 characters on one line"), doc="Name of the share.")
+    symbol: str = key(
+        Text(pattern=r"[A-Z0-9]{1,11}", rule="1 to 11 characters out of A-Z and 0-9"),
+        doc="Ticker of the share.",
+    )
+    description: str = key(
+        Text(pattern=r"(?s:.{0,1000})", rule="at most 1000 characters"), default="", doc="One sentence for investors."
+    )
+    benchmarks: tuple[str, ...] = key(_IDS, default=("bitcoin", "ethereum"), doc="Coins the reports compare with.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniverseRules:
+    """[universe]: which coins may be in the index, and how a place in it is won and lost."""
+
+    top: int = key(Integer(low=1, high=50), unit="coins", doc="How many coins the index holds.")
+    exclude_classes: tuple[str, ...] = key(_ANY_CLASS, default=CLASSES, doc="Kinds of coins that are never held.")
+    exclude: tuple[str, ...] = key(_IDS, default=(), doc="Coins that are never held, by id.")
+    include_only: tuple[str, ...] = key(_IDS, default=(), doc="When given, no other coin is considered.")
+    min_age_days: int = key(Integer(low=0, high=3650), unit="days", default=30, doc="Days since the first price.")
+    min_volume_usd: float = key(_USD, unit="USD per day", default=1e6, doc="Least median daily volume.")
+    volume_days: int = key(Integer(low=1, high=365), unit="days", default=30, doc="Window of the median volume.")
+    min_market_cap_usd: float = key(_USD, unit="USD", default=0.0, doc="Least market capitalisation.")
+    buffer: int = key(
+        Integer(low=0, high=25),
+        unit="ranks",
+        default=0,
+        doc="A coin enters without a vacancy only above rank top - buffer; a held one stays up to rank top + buffer.",
+    )
+    require_tradable: bool = key(Flag(), default=True, doc="Leave out coins without a token and a feed on the chain.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightRules:
+    """[weights]: how the chosen coins share the index."""
+
+    scheme: str = key(Choice(options=SCHEMES), default="market_cap", doc="What the weights are proportional to.")
+    max_weight: float = key(fraction(above_low=True), unit="of 1", default=1.0, doc="Most one coin may weigh.")
+    min_weight: float = key(fraction(), unit="of 1", default=0.0, doc="Least a chosen coin weighs.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebalanceRules:
+    """[rebalance]: when the basket is moved, and inside which limits."""
+
+    calendar: str = key(
+        Choice(options=CALENDARS), default="weekly", doc="How often the index is reviewed; monthly is on the 1st."
+    )
+    weekday: str = key(Choice(options=WEEKDAYS), default="monday", doc="Day of the weekly review, at 00:00 UTC.")
+    drift_band: float = key(
+        fraction(), unit="of NAV", default=0.02, doc="Drift (one-way turnover) below which nothing is traded."
+    )
+    min_trade_usd: float = key(_USD, unit="USD", default=50.0, doc="Smaller trades are dust and are left out.")
+    max_slippage_bps: int = key(Integer(low=1, high=500), unit="bps", default=50, doc="Most a trade may lose.")
+    max_trade_bps: int = key(
+        Integer(low=1, high=10_000), unit="bps of NAV", default=1_000, doc="Largest single trade."
+    )
+    plan_hours: int = key(Integer(low=1, high=336), unit="hours", default=48, doc="A plan expires after this time.")
+    cooldown_minutes: int = key(
+        Integer(low=0, high=1_440), unit="minutes", default=5, doc="Pause between two trades of one token."
+    )
+
+    def is_review_day(self, day: date) -> bool:
+        """Whether the calendar names this UTC day."""
+        if self.calendar == "weekly":
+            return day.weekday() == WEEKDAYS.index(self.weekday)
+        return self.calendar == "daily" or day.day == 1
+
+    def last_review(self, t: datetime) -> datetime:
+        """The latest review at or before `t`: midnight UTC of a day the calendar names."""
+        midnight = t.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+        while not self.is_review_day(midnight.date()):
+            midnight -= timedelta(days=1)
+        return midnight
+
+    def next_review(self, t: datetime) -> datetime:
+        """The first review after `t`."""
+        midnight = self.last_review(t) + timedelta(days=1)
+        while not self.is_review_day(midnight.date()):
+            midnight += timedelta(days=1)
+        return midnight
+
+    @property
+    def reviews_per_year(self) -> float:
+        """Reviews in a year of 365 days, for cost estimates."""
+        return {"daily": 365.0, "weekly": 365.0 / len(days.day_name), "monthly": 12.0}[self.calendar]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeRules:
+    """[fees]: what holders pay; the contracts cap each one."""
+
+    streaming_bps: int = key(Integer(low=0, high=500), unit="bps per year", default=0, doc="Annual fee, by dilution.")
+    mint_bps: int = key(Integer(low=0, high=100), unit="bps", default=0, doc="Fee on minted shares.")
+    redeem_bps: int = key(Integer(low=0, high=100), unit="bps", default=0, doc="Fee on redeemed shares.")
+    recipient: str = key(Address(names=True), default="governor", doc="Who receives fees: an address or a role.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardRules:
+    """[guard]: the most that rebalancing may cost or move, whatever the keeper does."""
+
+    loss_bps: int = key(Integer(low=1, high=500), unit="bps of NAV", default=50, doc="Loss budget per window.")
+    loss_window_hours: int = key(Integer(low=1, high=720), unit="hours", default=24, doc="Window of the loss budget.")
+    turnover_bps: int = key(
+        Integer(low=1, high=100_000), unit="bps of NAV", default=10_000, doc="Turnover budget per window."
+    )
+    turnover_window_hours: int = key(
+        Integer(low=1, high=720), unit="hours", default=24, doc="Window of the turnover budget."
+    )
+    valuation_max_age_minutes: int = key(
+        Integer(low=1, high=2_880), unit="minutes", default=60, doc="Oldest price a valuation may use."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedRules:
+    """[seed]: how the index is born."""
+
+    shares: float = key(
+        Number(low=0, high=1e12, above_low=True), unit="shares", default=1_000.0, doc="Shares minted at the start."
+    )
+    share_price_usd: float = key(
+        Number(low=0, high=1e9, above_low=True), unit="USD", default=100.0, doc="NAV per share at the start."
+    )
+    supply_cap_shares: int = key(
+        Integer(low=0, high=10**15), unit="shares", default=0, doc="Most shares that may exist; 0 is no cap."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleRules:
+    """[roles]: who may do what; an address or the name of an account the wallet knows."""
+
+    governor: str = key(Address(names=True), default="governor", doc="Sets fees within caps and the wiring.")
+    guardian: str = key(Address(names=True), default="guardian", doc="May veto and pause, for at most 7 days.")
+    strategist: str = key(Address(names=True), default="keeper", doc="Trades inside floor and budgets.")
+    delay_hours: int = key(Integer(low=0, high=720), unit="hours", default=24, doc="Wait before new weights apply.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """[[components]]: one token on a real network; on the local devnet its manifest lists them instead."""
+
+    id: str = key(_COIN_ID, doc="CoinGecko id whose market data stands for this token.")
+    symbol: str = key(
+        Text(pattern=r"[A-Za-z0-9.$_-]{1,20}", rule="1 to 20 letters, digits or .$_-"), doc="The token's own symbol."
+    )
+    address: str = key(Address(), doc="The ERC-20.")
+    decimals: int = key(Integer(low=0, high=27), doc="The token's decimals().")
+    feed: str = key(Address(empty=True), default="", doc="Chainlink aggregator in USD.")
+    max_age_minutes: int = key(
+        Integer(low=1, high=2_880), unit="minutes", default=60, doc="Oldest answer of the feed that is accepted."
+    )
+    pools: tuple[str, ...] = key(ListOf(item=Address(), max_items=16), default=(), doc="DEX pools the keeper may use.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexSpec:
+    """One index, frozen. `spec_hash` is keccak256 of its canonical JSON with every default written out."""
+
+    index: Identity
+    universe: UniverseRules
+    weights: WeightRules
+    rebalance: RebalanceRules
+    fees: FeeRules
+    guard: GuardRules
+    seed: SeedRules
+    roles: RoleRules
+    components: tuple[Component, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.index.name
+
+    @property
+    def symbol(self) -> str:
+        return self.index.symbol
+
+    def to_json(self) -> str:
+        """Canonical JSON; the same for two files that differ only in comments, order, or defaults left out."""
+        return canonical_json({"format": FORMAT, "spec": self})
+
+    @cached_property
+    def spec_hash(self) -> str:
+        """0x and 64 hex digits: the `specHash` of every epoch."""
+        return keccak_hex({"format": FORMAT, "spec": self})
+
+
+SECTIONS: dict[str, type] = {
+    "index": Identity,
+    "universe": UniverseRules,
+    "weights": WeightRules,
+    "rebalance": RebalanceRules,
+    "fees": FeeRules,
+    "guard": GuardRules,
+    "seed": SeedRules,
+    "roles": RoleRules,
+}
