@@ -1,0 +1,172 @@
+"""Runs at the start of every Python of `.venv` (set-up writes a one-line `.pth` file that executes it).
+
+Brownie and py-solc-x keep their state in the home folder, and read where that is before any project file. This hook is
+the only place early enough to point them into the project, however they are started: `make`, `.venv/bin/brownie`, an
+activated shell, an editor. It costs under a millisecond, and touches brownie only when brownie is imported.
+
+What it changes
+  SOLCX_BINARY_PATH   the compiler of this project, `.toolchain/solcx` (unless already set)
+  PATH                `.venv/bin` first, because brownie starts `anvil` by name
+  brownie data        `.toolchain/.brownie` instead of `~/.brownie`: an old network list there is neither used nor changed.
+                      `accounts` links to `~/.brownie/accounts`, so keystores are shared and survive `make clean`
+  network hosts       `${NAME:-default}` works, `.env` is read, and port 0 means "any free port"
+  devnet              deployments recorded on an earlier local chain are forgotten
+  missing programs    are named, with the command that gets them
+"""
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(sys.prefix))
+TOOLCHAIN = os.path.join(ROOT, ".toolchain")
+LOCAL_CHAIN_ID = "31337"
+GET_PROGRAM = {
+    "anvil": "make setup",
+    "ganache": "npm install --prefix .toolchain/ganache ganache@7.9.2 (npm is in .venv/bin)",
+}
+
+
+def prepare_environment():
+    os.environ.setdefault("SOLCX_BINARY_PATH", os.path.join(TOOLCHAIN, "solcx"))
+    programs = [
+        os.path.join(ROOT, ".venv", "bin"),
+        os.path.join(TOOLCHAIN, "ganache", "node_modules", ".bin"),
+    ]
+    known = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([p for p in programs if p not in known] + known)
+
+
+def link_accounts():
+    """Makes `.toolchain/.brownie/accounts` a link to the user's own brownie keystores."""
+    link = os.path.join(TOOLCHAIN, ".brownie", "accounts")
+    target = os.path.join(os.path.expanduser("~"), ".brownie", "accounts")
+    try:
+        if os.path.islink(link) and os.readlink(link) == target and os.path.isdir(target):
+            return
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.makedirs(target, mode=0o700, exist_ok=True)
+        if os.path.isdir(link) and not os.path.islink(link):
+            return  # a real folder: made while the home folder could not be written; keep what is in it
+        fresh = f"{link}.{os.getpid()}"
+        os.symlink(target, fresh)
+        os.replace(fresh, link)
+    except OSError:
+        # No writable home folder: brownie makes a plain folder; drop a link it could not follow.
+        if os.path.islink(link) and not os.path.isdir(link):
+            os.unlink(link)
+
+
+def expand(text):
+    """`text` with ${NAME:-default} replaced from the environment; None when nothing is left."""
+    import re
+
+    def value(match):
+        return os.environ.get(match[1]) or match[2]
+
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", value, text) or None
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def load_brownie_config(module, execute):
+    from pathlib import Path
+
+    os.makedirs(TOOLCHAIN, exist_ok=True)
+    link_accounts()
+    home = Path.__dict__["home"]
+    Path.home = classmethod(lambda cls: cls(TOOLCHAIN))  # read once, for the data folder
+    try:
+        execute(module)
+    finally:
+        Path.home = home
+
+    module.load_dotenv(os.path.join(ROOT, ".env"))
+    for network in module.CONFIG.networks.values():
+        network["host"] = expand(network["host"])
+        settings = network.get("cmd_settings") or {}
+        for key in settings:
+            if isinstance(settings[key], str):
+                settings[key] = expand(settings[key])
+        if "port" in settings and int(settings["port"]) == 0:
+            settings["port"] = free_port()
+
+
+def load_brownie_rpc(module, execute):
+    execute(module)
+    module.ATTACH_BACKENDS["anvil"] = module.anvil  # without it an attached anvil is taken for a ganache
+    launch = module.Rpc.launch
+
+    def launch_or_explain(self, cmd, **settings):
+        import shutil
+
+        program = cmd.split(" ")[0]
+        if shutil.which(program) is None:
+            way_out = GET_PROGRAM.get(program, f"install {program} and put it on PATH")
+            raise module.RPCProcessError(f"{program} (not installed; get it with: {way_out})", "no process started")
+        return launch(self, cmd, **settings)
+
+    module.Rpc.launch = launch_or_explain
+
+
+def load_brownie_project(module, execute):
+    execute(module)
+    load_deployments = module.Project._load_deployments
+
+    def load_live_deployments(project):
+        if module.CONFIG.network_type == "live" and module.CONFIG.active_network.get("chainid") == LOCAL_CHAIN_ID:
+            forget_earlier_chain(project)
+        return load_deployments(project)
+
+    module.Project._load_deployments = load_live_deployments
+
+
+def forget_earlier_chain(project):
+    """Drops what brownie remembers of a local chain that was restarted: its genesis block differs."""
+    from brownie.network import state, web3
+
+    genesis = web3.eth.get_block(0)["hash"].hex()
+    folder = project._build_path.joinpath("deployments", LOCAL_CHAIN_ID)
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = folder.joinpath("genesis")
+    if seen.exists() and seen.read_text() == genesis:
+        return
+    for deployment in folder.glob("*.json"):
+        deployment.unlink()
+    deployments = project._load_deployment_map()
+    deployments.pop(LOCAL_CHAIN_ID, None)
+    project._save_deployment_map(deployments)
+    state.cur.execute(f"DROP TABLE IF EXISTS chain{LOCAL_CHAIN_ID}")
+    seen.write_text(genesis)
+
+
+PATCHED = {
+    "brownie._config": load_brownie_config,
+    "brownie.network.rpc": load_brownie_rpc,
+    "brownie.project.main": load_brownie_project,
+}
+
+
+class BrownieFinder:
+    """Wraps the loading of the modules in PATCHED; every other import is left alone."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name not in PATCHED:
+            return None
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: PATCHED[name](module, execute)
+        return spec
+
+
+prepare_environment()
+sys.meta_path.insert(0, BrownieFinder)
