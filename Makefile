@@ -1,0 +1,37 @@
+# Every target is an alias of `python3 run.py <target>`, which sets everything up first. Without make: use run.py.
+# Another Python: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+
+.PHONY: help setup demo test test-fast bench lint types chain clean
+
+# This list. MARKET=<name> make demo, and BALLAST_PORT=<port> make chain, choose the market and the port.
+help:            ## show this list
+	@$(PYTHON) run.py help
+
+setup:           ## install everything into .venv, node_modules and .toolchain, and compile the contracts
+	@$(PYTHON) run.py setup
+
+demo:            ## an index from definition to rebalance on a local chain (MARKET=<folder or name>)
+	@$(PYTHON) run.py demo
+
+test:            ## all tests: without a chain, contracts, journeys
+	@$(PYTHON) run.py test
+
+test-fast:       ## the tests that need no chain, in seconds
+	@$(PYTHON) run.py test-fast
+
+bench:           ## measure speed, gas and tracking
+	@$(PYTHON) run.py bench
+
+lint:            ## check style and formatting of the Python code (ruff)
+	@$(PYTHON) run.py lint
+
+types:           ## check the types of offchain/ (mypy)
+	@$(PYTHON) run.py types
+
+chain:           ## start a local chain with a market and an index, and keep it running (BALLAST_PORT=8545)
+	@$(PYTHON) run.py chain
+
+clean:           ## remove what set-up, compiler and tests made; keystores and live deployments stay
+	@$(PYTHON) run.py clean
