@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
+import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
+
+import {IndexToken} from "./IndexToken.sol";
+import {IExchangeGuard} from "./interfaces/IExchangeGuard.sol";
+import {IIndexFactory} from "./interfaces/IIndexFactory.sol";
+import {IIndexToken} from "./interfaces/IIndexToken.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {Errors} from "./libraries/Errors.sol";
+
+/// @title IndexFactory
+/// @notice Makes indexes. Has no power over them afterwards.
+/// @dev The creation code of the index is longer than a contract may be, so the constructor stores it in two pieces.
+contract IndexFactory is IIndexFactory {
+    using SafeERC20 for IERC20;
+
+    bytes32 public immutable creationCodeHash;
+    address private immutable _codeHead;
+    address private immutable _codeTail;
+
+    mapping(address index => bool) public isIndex;
+
+    constructor() {
+        bytes memory code = type(IndexToken).creationCode;
+        creationCodeHash = keccak256(code);
+        uint256 half = code.length / 2;
+        _codeHead = SSTORE2.write(_slice(code, 0, half));
+        _codeTail = SSTORE2.write(_slice(code, half, code.length));
+    }
+
+    /// @inheritdoc IIndexFactory
+    function create(CreateParams calldata params) external returns (address index) {
+        address[] calldata components = params.index.components;
+        uint256 n = components.length;
+        require(n != 0 && params.seedAmounts.length == n, Errors.LengthMismatch(params.seedAmounts.length, n));
+
+        index = Create2.deploy(0, _salt(msg.sender, params.salt), _initCode(params.index));
+        isIndex[index] = true;
+
+        for (uint256 i; i < n; ++i) {
+            _seed(IERC20(components[i]), index, params.seedAmounts[i]);
+        }
+        IIndexToken(index).bootstrap(params.seedShares, params.receiver);
+        IRebalancer(params.index.rebalancer).register(index, params.policy, params.allowed);
+        IExchangeGuard(params.index.guard).register(index, params.limits);
+
+        emit Create(index, msg.sender, params.index.symbol);
+    }
+
+    /// @inheritdoc IIndexFactory
+    function predict(address creator, bytes32 salt, IIndexToken.IndexParams calldata params)
+        external
+        view
+        returns (address)
+    {
+        return Create2.computeAddress(_salt(creator, salt), keccak256(_initCode(params)));
+    }
+
+    function _seed(IERC20 token, address index, uint256 amount) private {
+        uint256 before = token.balanceOf(index);
+        token.safeTransferFrom(msg.sender, index, amount);
+        uint256 received = token.balanceOf(index) - before;
+        require(received >= amount, Errors.ShortDelivery(address(token), received, amount));
+    }
+
+    function _initCode(IIndexToken.IndexParams calldata params) private view returns (bytes memory) {
+        return bytes.concat(SSTORE2.read(_codeHead), SSTORE2.read(_codeTail), abi.encode(params));
+    }
+
+    /// @dev Nobody else can take the address that a creator's salt stands for.
+    function _salt(address creator, bytes32 salt) private pure returns (bytes32) {
+        return keccak256(abi.encode(creator, salt));
+    }
+
+    function _slice(bytes memory data, uint256 start, uint256 end) private pure returns (bytes memory piece) {
+        piece = new bytes(end - start);
+        for (uint256 i = start; i < end; ++i) {
+            piece[i - start] = data[i];
+        }
+    }
+}

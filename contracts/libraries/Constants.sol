@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title Constants
+/// @notice The hard limits of Ballast: no role, module or vote can pass them.
+library Constants {
+    uint256 internal constant WAD = 1e18; // D18{1}
+    uint256 internal constant D27 = 1e27; // D27{1}
+    uint256 internal constant PPM = 1e6; // {ppm}
+    uint256 internal constant YEAR = 365 days; // {s}
+
+    /* BASKET */
+    uint256 internal constant MAX_COMPONENTS = 64; // {1} one bit of a mask each
+    uint256 internal constant LOCKED_SHARES = 1e9; // {share} minted to nobody at bootstrap, so that supply is never zero
+    address internal constant LOCKED_SHARES_HOLDER = address(0xdEaD);
+    uint256 internal constant BALANCE_GAS = 100_000; // {gas} for reading the balance of a deferred leg
+
+    /* FEES */
+    uint256 internal constant MAX_STREAMING_FEE = 0.05e18; // D18{1/year} 5 %
+    uint256 internal constant MAX_MINT_FEE = 0.01e18; // D18{1} 1 %
+    uint256 internal constant MAX_REDEEM_FEE = 0.01e18; // D18{1} 1 %
+
+    /* SAFETY */
+    uint256 internal constant MAX_PAUSE = 7 days; // {s}
+    uint256 internal constant MAX_LOSS_CAPACITY = 0.05e18; // D18{1} of NAV per window, 5 %
+    uint256 internal constant MAX_TURNOVER_CAPACITY = 4e18; // D18{1} of NAV per window, 400 %
+    uint256 internal constant MIN_WINDOW = 1 hours; // {s}
+    uint256 internal constant MAX_WINDOW = 30 days; // {s}
+    uint256 internal constant MAX_VALUATION_AGE = 1 days; // {s}
+
+    /* PLANS */
+    uint256 internal constant MAX_SLIPPAGE = 50_000; // {ppm} 5 %
+    uint256 internal constant MAX_PLAN_DURATION = 14 days; // {s}
+    uint256 internal constant MAX_COOLDOWN = 1 days; // {s}
+
+    /* PRICES */
+    uint256 internal constant MAX_PRICE = type(uint128).max; // D27{nUSD/tok}
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title Errors
+/// @notice Every revert reason of Ballast: subject, then state, with the values that let the caller act.
+library Errors {
+    /* ANY CONTRACT */
+
+    /// @notice Thrown when an address that must be set is zero.
+    error ZeroAddress();
+    /// @notice Thrown when arrays that belong together differ in length.
+    error LengthMismatch(uint256 length, uint256 expected);
+    /// @notice Thrown when a setting is outside its hard bound.
+    error ValueOutOfBounds(bytes32 what, uint256 value, uint256 min, uint256 max);
+    /// @notice Thrown when the caller holds no role for this function on this index.
+    error NotAuthorized(address caller, address index);
+
+    /* SHARE TOKEN */
+
+    /// @notice Thrown when an account has fewer shares than it wants to move.
+    error BalanceTooLow(address account, uint256 balance, uint256 shares);
+    /// @notice Thrown when a spender's allowance is below the shares it wants to move.
+    error AllowanceTooLow(address owner, address spender, uint256 allowance, uint256 shares);
+    /// @notice Thrown when shares are sent to the zero address.
+    error ReceiverInvalid(address receiver);
+    /// @notice Thrown when a permit comes after its deadline.
+    error PermitExpired(uint256 deadline);
+    /// @notice Thrown when a permit was signed by another account.
+    error PermitSignerInvalid(address signer, address owner);
+    /// @notice Thrown when the supply would pass what its word can hold.
+    error SupplyOverflow(uint256 shares);
+
+    /* INDEX TOKEN */
+
+    /// @notice Thrown when a function that must move shares is called with none.
+    error ZeroShares();
+    /// @notice Thrown when minting would be free because no component has a balance.
+    error NothingBacking();
+    /// @notice Thrown when the caller's amounts belong to another component list.
+    error BasketChanged(uint256 version, uint256 expected);
+    /// @notice Thrown when minting would need more of a component than the caller allows.
+    error AmountInTooHigh(address component, uint256 amountIn, uint256 maxIn);
+    /// @notice Thrown when redeeming would pay less of a component than the caller demands.
+    error AmountOutTooLow(address component, uint256 amountOut, uint256 minOut);
+    /// @notice Thrown when less of a token arrived than was due.
+    error ShortDelivery(address token, uint256 received, uint256 required);
+    /// @notice Thrown when a token does not answer `balanceOf`.
+    error BalanceUnreadable(address token);
+    /// @notice Thrown when a mint would raise the supply above the cap.
+    error SupplyCapExceeded(uint256 supply, uint256 shares, uint256 cap);
+    /// @notice Thrown when minting is paused or the index is deprecated.
+    error MintPaused(uint256 until);
+    /// @notice Thrown when exchanges are paused or the index is deprecated.
+    error ExchangePaused(uint256 until);
+    /// @notice Thrown when the guardian has used its pause and the governor has not armed it again.
+    error PauseNotArmed();
+    /// @notice Thrown when a deprecated index is asked to live on.
+    error Deprecated();
+    /// @notice Thrown when a power that was given up is used.
+    error Abdicated(bytes4 selector);
+    /// @notice Thrown when a caller is not the rebalancer of the index.
+    error NotRebalancer(address caller);
+    /// @notice Thrown when a caller is not the factory that made the index.
+    error NotFactory(address caller);
+    /// @notice Thrown when the index is bootstrapped twice.
+    error AlreadyBootstrapped();
+    /// @notice Thrown when there is no claim to pay.
+    error ClaimEmpty(address token, address account);
+    /// @notice Thrown when somebody else than its owner redirects a claim.
+    error ClaimNotYours(address caller, address account);
+    /// @notice Thrown when the list would grow beyond the limit.
+    error TooManyComponents(uint256 count, uint256 max);
+    /// @notice Thrown when a token cannot be a component: no code, the index itself, or already in the list.
+    error ComponentInvalid(address token);
+    /// @notice Thrown when a component that still has a balance would leave the list.
+    error ComponentNotEmpty(address token, uint256 available);
+    /// @notice Thrown when a token is not in the component list.
+    error ComponentUnknown(address token);
+    /// @notice Thrown when the same token is sold and bought, or named twice, in one exchange.
+    error ExchangeTokenRepeated(address token);
+    /// @notice Thrown when an exchange wants to send more than is available after claims.
+    error AvailableTooLow(address token, uint256 available, uint256 amount);
+
+    /* PRICES */
+
+    /// @notice Thrown when a token has no feed.
+    error PriceMissing(address token);
+    /// @notice Thrown when the answer of a feed is older than accepted.
+    error PriceStale(address token, uint256 updatedAt, uint256 maxAge);
+    /// @notice Thrown when the answer of a feed is not a usable price.
+    error PriceBad(address token, int256 answer);
+    /// @notice Thrown when a feed is set for another token than its own.
+    error FeedMismatch(address token, address feedToken);
+
+    /* REBALANCER AND GUARD */
+
+    /// @notice Thrown when an index is registered twice, or was not made by the caller.
+    error NotRegistrable(address index, address caller);
+    /// @notice Thrown when an index is not registered here.
+    error NotRegistered(address index);
+    /// @notice Thrown when the plan named by the caller is not the one expected: someone was faster, or it was sent twice.
+    error PlanMismatch(uint256 planId, uint256 expected);
+    /// @notice Thrown when no plan is live.
+    error PlanExpired(uint256 planId, uint256 expiresAt);
+    /// @notice Thrown when a plan that is still live would be ended by a stranger.
+    error PlanLive(uint256 planId, uint256 expiresAt);
+    /// @notice Thrown when the step named by the caller is not the next one of the plan.
+    error StepMismatch(uint256 step, uint256 expected);
+    /// @notice Thrown when a new plan comes too early.
+    error PlanTooEarly(uint256 earliest);
+    /// @notice Thrown when weights do not sum to 1e18.
+    error WeightsSumInvalid(uint256 sum);
+    /// @notice Thrown when a weight is above the bound.
+    error WeightTooHigh(address token, uint256 weight, uint256 max);
+    /// @notice Thrown when a token that is not allow-listed gets a weight.
+    error TokenNotAllowed(address token);
+    /// @notice Thrown when a token that would enter the basket has no weight.
+    error AdditionWithoutWeight(address token);
+    /// @notice Thrown when a token has no target in the live plan.
+    error TokenNotInPlan(address token);
+    /// @notice Thrown when more would be sold than is above target.
+    error SurplusExceeded(address token, uint256 amount, uint256 surplus);
+    /// @notice Thrown when more was bought than was below target.
+    error DeficitExceeded(address token, uint256 amount, uint256 deficit);
+    /// @notice Thrown when a swap is larger than the policy allows. Values in nano-USD.
+    error TradeTooLarge(uint256 value, uint256 max);
+    /// @notice Thrown when a token was traded too recently.
+    error CooldownActive(address token, uint256 until);
+    /// @notice Thrown when an exchange would cost more than the loss budget has left. Fractions of NAV, D18.
+    error LossBudgetExceeded(uint256 loss, uint256 left);
+    /// @notice Thrown when an exchange would turn over more than the turnover budget has left. Fractions of NAV, D18.
+    error TurnoverBudgetExceeded(uint256 turnover, uint256 left);
+    /// @notice Thrown when an index has no value to measure against.
+    error ValuationZero(address index);
+    /// @notice Thrown when an index is read in the middle of one of its own calls.
+    error IndexLocked(address index);
+    /// @notice Thrown when a target does not fit its word.
+    error UnitOverflow(address token, uint256 unit);
+
+    /* TAKERS */
+
+    /// @notice Thrown when a taker is asked for something other than one token against one token.
+    error LegsInvalid(uint256 outs, uint256 ins);
+    /// @notice Thrown when the route does not lead from the sold to the bought token.
+    error RouteInvalid(address token);
+    /// @notice Thrown when a callback comes from somebody else than the pool in use.
+    error NotPool(address caller);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IAuthority} from "@openzeppelin/contracts/access/manager/IAuthority.sol";
+
+import {Errors} from "./Errors.sol";
+
+/// @title RoleLib
+/// @notice Roles on contracts that serve many indexes: the authority of the index in question decides.
+library RoleLib {
+    /// @notice Reverts unless the authority of `index` lets the caller call this function of this contract now.
+    /// @dev A delayed operation is executed by the AccessManager itself, for which the answer is immediate.
+    function requireRole(address index) internal view {
+        bool allowed = IAuthority(IAccessManaged(index).authority()).canCall(msg.sender, address(this), msg.sig);
+        require(allowed, Errors.NotAuthorized(msg.sender, index));
+    }
+}
