@@ -1,0 +1,129 @@
+"""How to reach a node: `w3 = connect("http://127.0.0.1:8545", expected_chain_id=31337)`.
+
+Nothing here retries: whoever calls knows whether a call may be repeated. A request that gets no answer raises
+NotConnected and names the URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+from web3 import HTTPProvider, Web3
+
+from offchain.errors import ChainError, NotConnected, WrongNetwork
+
+if TYPE_CHECKING:
+    from web3.types import RPCEndpoint, RPCResponse
+
+CHAIN_NAMES = {
+    1: "Ethereum mainnet",
+    11155111: "Sepolia",
+    560048: "Hoodi",
+    8453: "Base",
+    84532: "Base Sepolia",
+    42161: "Arbitrum One",
+    421614: "Arbitrum Sepolia",
+    10: "OP Mainnet",
+    31337: "local devnet",
+}
+
+HOW_TO_START = "start a local one with `make chain`, or check the URL"
+
+
+class NodeProvider(HTTPProvider):
+    """One URL, one answer or one clear error: no silent retry, and a time limit on every request.
+
+    `on_failure` turns a lost connection into the error to raise; the default is NotConnected.
+    """
+
+    def __init__(
+        self, url: str, *, timeout: float = 30.0, on_failure: Callable[[str], Exception] | None = None
+    ) -> None:
+        super().__init__(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._url = url
+        self._on_failure = on_failure or (lambda reason: NotConnected(f"no node answers at {public_url(url)} ({reason}); {HOW_TO_START}"))
+
+    def make_request(self, method: RPCEndpoint, params: object) -> RPCResponse:
+        try:
+            return super().make_request(method, params)
+        except requests.exceptions.RequestException as error:
+            raise self._on_failure(_reason(error)) from error
+        except ValueError as error:  # the answer is not JSON
+            raise NotConnected(f"{public_url(self._url)} answered {method} with something that is not JSON-RPC") from error
+
+    def make_batch_request(self, batch: list[tuple[RPCEndpoint, object]]) -> list[RPCResponse] | RPCResponse:
+        try:
+            return super().make_batch_request(batch)
+        except requests.exceptions.RequestException as error:
+            raise self._on_failure(_reason(error)) from error
+
+
+def connect(url: str, expected_chain_id: int | None = None, *, timeout: float = 30.0) -> Web3:
+    """A Web3 on `url` that has answered once. `timeout` in seconds per request.
+
+    Raises NotConnected when nothing answers, WrongNetwork when the node is on another chain than expected.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise NotConnected(f"{public_url(url)} is not an http:// or https:// URL of a node")
+    w3 = Web3(NodeProvider(url, timeout=timeout))
+    chain_id = w3.eth.chain_id
+    if expected_chain_id is not None and chain_id != expected_chain_id:
+        raise WrongNetwork(
+            f"{public_url(url)} is on {chain_name(chain_id)}, but {chain_name(expected_chain_id)} was expected; "
+            "change the URL or the expected chain"
+        )
+    return w3
+
+
+def chain_name(chain_id: int) -> str:
+    """'Sepolia (chain 11155111)', or 'chain 5' for one we have no name for."""
+    name = CHAIN_NAMES.get(chain_id)
+    return f"{name} (chain {chain_id})" if name else f"chain {chain_id}"
+
+
+def public_url(url: str) -> str:
+    """The URL without what may be a secret: user, password, API key in path or query."""
+    parts = urlsplit(url)
+    host = f"{parts.scheme}://{parts.hostname}" if parts.hostname else url.split("?")[0]
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{host}{port}{'/…' if parts.path.strip('/') or parts.query else ''}"
+
+
+def rpc(w3: Web3, method: str, *params: object) -> object:
+    """One raw JSON-RPC call: its result, or ChainError with the node's own message."""
+    answer = w3.provider.make_request(method, list(params))  # type: ignore[arg-type]
+    if answer.get("error"):
+        raise ChainError(f"{method}: {answer['error'].get('message', answer['error'])}")  # type: ignore[union-attr]
+    return answer["result"]
+
+
+def rpc_batch(w3: Web3, calls: list[tuple[str, list[object]]], *, size: int = 200) -> list[object]:
+    """Many raw JSON-RPC calls in few requests of at most `size`; results in the order asked, or ChainError for the first refusal."""
+    results: list[object] = []
+    for start in range(0, len(calls), size):
+        chunk = calls[start : start + size]
+        answers = w3.provider.make_batch_request([(method, params) for method, params in chunk])  # type: ignore[misc]
+        if isinstance(answers, dict):
+            raise ChainError(f"batch of {len(chunk)} calls: {answers.get('error', answers)}")
+        by_order = sorted(answers, key=lambda answer: int(answer["id"]))  # type: ignore[call-overload]
+        for (method, _), answer in zip(chunk, by_order, strict=True):
+            if answer.get("error"):
+                raise ChainError(f"{method}: {answer['error'].get('message', answer['error'])}")  # type: ignore[union-attr]
+            results.append(answer["result"])
+    return results
+
+
+def _reason(error: requests.exceptions.RequestException) -> str:
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return "connection refused or lost"
+    if error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
