@@ -10,23 +10,28 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Union
+from typing import TypeAlias, cast
 
 from eth_hash.auto import keccak
 
-Json = Union[None, bool, str, list["Json"], dict[str, "Json"]]
+Json: TypeAlias = "bool | str | list[Json] | dict[str, Json] | None"
 
 
 def plain(value: object) -> Json:
     """`value` as JSON data whose numbers are strings."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return cast(Json, value)
+    if kind is float:
+        return _float_text(cast(float, value))
     if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
         return str(value)
     if isinstance(value, float):
-        return _float_text(value)
+        return _float_text(float(value))
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     if isinstance(value, datetime):
@@ -56,16 +61,16 @@ def utc_text(time: datetime) -> str:
     """'2025-01-06T00:00:00Z'; a time without a zone is refused because it means another instant elsewhere."""
     if time.tzinfo is None:
         raise TypeError(f"time {time.isoformat()} has no zone; use datetime(..., tzinfo=timezone.utc)")
-    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def utc_time(text: str) -> datetime:
     """The inverse of `utc_text`."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _float_text(value: float) -> str:
     if not math.isfinite(value):
         raise TypeError(f"{value} has no canonical form; use None for an unknown number")
     # + 0.0 makes -0.0 and 0.0 the same text
-    return repr(float(value) + 0.0)
+    return repr(value + 0.0)

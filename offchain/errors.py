@@ -1,25 +1,25 @@
 """Everything Ballast refuses to do, in one tree. A message says what is wrong, the value, the limit, and the way out.
 
-    BallastError                       exit code 1
-    ├── SpecError                      an index file cannot be used; `.problems` holds every mistake found in it
-    ├── UnitError                      an amount cannot be turned into integers without losing or inventing money
-    ├── MarketDataError                market data cannot be read or trusted
-    │   ├── MissingHistory             nothing is known at the time asked for
-    │   └── SourceUnavailable          a data provider did not answer, or answered something else
-    ├── InfeasibleWeights              caps, floors and names cannot add up to one
-    ├── EmptyUniverse                  no coin, or too few, pass the index's own rules
-    ├── DecisionMismatch               a published decision does not follow from its inputs
-    ├── ChainError                     the chain refused or cannot be reached
-    │   ├── NotConnected               no node answers at the URL
-    │   ├── WrongNetwork               the node is on another chain than the operator said
-    │   ├── UnknownIndex               no index of that name or address on this chain
-    │   ├── InsufficientBalance        the account holds less than the action needs
-    │   ├── InsufficientAllowance      the account approved less than the action pulls
-    │   ├── StalePrice                 a feed is older than the age we accept
-    │   ├── TransactionReverted        a contract said no; the decoded reason is in the message
-    │   ├── PortInUse                  the local node cannot listen: something else does
-    │   └── NodeDied                   the local node stopped by itself
-    └── KeeperError                    the keeper cannot go on without a human
+BallastError                       exit code 1
+├── SpecError                      an index file cannot be used; `.problems` holds every mistake found in it
+├── UnitError                      an amount cannot be turned into integers without losing or inventing money
+├── MarketDataError                market data cannot be read or trusted
+│   ├── MissingHistory             nothing is known at the time asked for
+│   └── SourceUnavailable          a data provider did not answer, or answered something else
+├── InfeasibleWeights              caps, floors and names cannot add up to one
+├── EmptyUniverse                  no coin, or too few, pass the index's own rules
+├── DecisionMismatch               a published decision does not follow from its inputs
+├── ChainError                     the chain refused or cannot be reached
+│   ├── NotConnected               no node answers at the URL
+│   ├── WrongNetwork               the node is on another chain than the operator said
+│   ├── UnknownIndex               no index of that name or address on this chain
+│   ├── InsufficientBalance        the account holds less than the action needs
+│   ├── InsufficientAllowance      the account approved less than the action pulls
+│   ├── StalePrice                 a feed is older than the age we accept
+│   ├── TransactionReverted        a contract said no; the decoded reason is in the message
+│   ├── PortInUse                  the local node cannot listen: something else does
+│   └── NodeDied                   the local node stopped by itself
+└── KeeperError                    the keeper cannot go on without a human
 """
 
 from __future__ import annotations

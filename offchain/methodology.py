@@ -15,19 +15,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
-from typing import Union, cast
+from typing import Any, cast
 
 from offchain.canonical import Json, canonical_json, keccak_hex, utc_text, utc_time
 from offchain.errors import DecisionMismatch, EmptyUniverse
 from offchain.market.snapshot import Market, MarketSnapshot, Time
 from offchain.spec.model import IndexSpec
-from offchain.universe.selection import Universe, Verdict, select
 from offchain.units import WAD, format_usd, format_weight
+from offchain.universe.selection import Universe, Verdict, select
 from offchain.weights.schemes import target_weights
 
 FORMAT = "ballast-decision/1"
 
-Holdings = Union[Mapping[str, object], Collection[str]]
+Holdings = Mapping[str, object] | Collection[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,8 @@ class Methodology:
         differences = _differences(decision, again)
         if differences:
             raise DecisionMismatch(
-                f"{decision.symbol} at {utc_text(decision.t)} does not follow from its inputs: " + "; ".join(differences)
+                f"{decision.symbol} at {utc_text(decision.t)} does not follow from its inputs: "
+                + "; ".join(differences)
             )
 
 
@@ -240,21 +241,23 @@ def _differences(given: Decision, again: Decision) -> list[str]:
 
 
 def _read_decision(data: Mapping[str, Json]) -> Decision:
-    verdicts = tuple(_read_verdict(dict(zip(_VERDICT, row, strict=True))) for row in cast(list, data["verdicts"]))
+    verdicts = tuple(
+        _read_verdict(dict(zip(_VERDICT, row, strict=True))) for row in cast("list[Any]", data["verdicts"])
+    )
     time = utc_time(str(data["t"]))
-    weights = {name: int(weight) for name, weight in sorted(cast(dict, data["target_weights"]).items())}
+    weights = {name: int(weight) for name, weight in sorted(cast("dict[str, str]", data["target_weights"]).items())}
     if sum(weights.values()) != WAD:
         raise ValueError(f"target weights sum to {sum(weights.values())}, not {WAD}")
     return Decision(
         symbol=str(data["symbol"]),
         t=time,
         target_weights=weights,
-        universe=Universe(t=time, members=tuple(cast(list, data["members"])), verdicts=verdicts),
-        incumbents=tuple(cast(list, data["incumbents"])),
-        tradable=None if data["tradable"] is None else tuple(cast(list, data["tradable"])),
+        universe=Universe(t=time, members=tuple(cast("list[Any]", data["members"])), verdicts=verdicts),
+        incumbents=tuple(cast("list[Any]", data["incumbents"])),
+        tradable=None if data["tradable"] is None else tuple(cast("list[Any]", data["tradable"])),
         spec_hash=str(data["spec_hash"]),
         inputs_hash=str(data["inputs_hash"]),
-        findings=tuple(cast(list, data["findings"])),
+        findings=tuple(cast("list[Any]", data["findings"])),
     )
 
 

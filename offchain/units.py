@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation, localcontext
 from fractions import Fraction
-from typing import Union
 
 from offchain.errors import UnitError
 
@@ -24,7 +23,7 @@ NANO = 10**9
 MAX_DECIMALS = 36
 UINT256_MAX = 2**256 - 1
 
-Number = Union[int, float, Decimal, str]
+Number = int | float | Decimal | str
 
 
 def to_decimal(number: Number) -> Decimal:

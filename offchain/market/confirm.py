@@ -36,7 +36,9 @@ class Believed:
     def head(self, rows: int, columns: NDArray[np.intp]) -> Believed:
         """The first `rows` days of some coins, copied."""
         return Believed(
-            values=self.values[:rows, columns], states=self.states[:rows, columns], gap_days=self.gap_days[:rows, columns]
+            values=self.values[:rows, columns],
+            states=self.states[:rows, columns],
+            gap_days=self.gap_days[:rows, columns],
         )
 
 
@@ -75,7 +77,11 @@ def believe(observed: Floats) -> Believed:
 
 
 def _states(
-    accepted: NDArray[np.bool_], seen: NDArray[np.bool_], known: NDArray[np.bool_], gap: NDArray[np.int32], ratio: Floats
+    accepted: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    gap: NDArray[np.int32],
+    ratio: Floats,
 ) -> States:
     doubtful = seen & ~accepted
     state = np.full(seen.shape, NONE, dtype=np.int8)

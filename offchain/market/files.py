@@ -1,7 +1,7 @@
 """Market data from a file: Parquet or CSV with date, id, price, market_cap, volume; tags from themes.csv beside it.
 
-    load_market()                      the folder in $BALLAST_MARKET_DATA, or ../shared/market beside the project
-    load_market("coins.parquet")       one file
+load_market()                      the folder in $BALLAST_MARKET_DATA, or ../shared/market beside the project
+load_market("coins.parquet")       one file
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Union
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from offchain.errors import MarketDataError, did_you_mean
 from offchain.market.snapshot import Market
@@ -29,12 +28,14 @@ def market_folder() -> Path:
     return Path(os.environ.get(DATA_VARIABLE, "") or DEFAULT_FOLDER)
 
 
-def load_market(path: Union[str, "os.PathLike[str]", None] = None) -> Market:
+def load_market(path: str | os.PathLike[str] | None = None) -> Market:
     """The market in a file, or in a folder that holds one daily file. Raises MarketDataError with the way out."""
     given = market_folder() if path is None else Path(path)
     file = _daily_file(given) if given.is_dir() else given
     if not file.is_file():
-        raise MarketDataError(f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder")
+        raise MarketDataError(
+            f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
+        )
     return Market.from_frame(read_table(file), meta=read_themes(file.parent / THEMES), source=file.name)
 
 
@@ -54,7 +55,9 @@ def read_themes(file: Path) -> pd.DataFrame | None:
     missing = [name for name in ("id", "symbol", "themes") if name not in table.columns]
     if missing:
         near = did_you_mean(missing[0], [str(name) for name in table.columns])
-        raise MarketDataError(f"{file.name}: column {', '.join(missing)} is missing; needed are id, symbol, themes.{near}")
+        raise MarketDataError(
+            f"{file.name}: column {', '.join(missing)} is missing; needed are id, symbol, themes.{near}"
+        )
     table = table.drop_duplicates("id", keep="first").set_index("id")
     return pd.DataFrame({"symbol": table["symbol"], "tags": table["themes"].fillna("")})
 
@@ -90,4 +93,6 @@ def _read_csv(file: Path) -> pd.DataFrame:
         return pd.read_csv(file)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
-        raise MarketDataError(f"{file.name}: not a CSV table ({reason}); save it as UTF-8 with a header line") from error
+        raise MarketDataError(
+            f"{file.name}: not a CSV table ({reason}); save it as UTF-8 with a header line"
+        ) from error

@@ -9,11 +9,12 @@ A row dated d describes 00:00 UTC of day d and is known `lag` later.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Union, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,10 @@ PEG_DAYS = 30
 PEG_MIN_DAYS = 20
 PEG_TOLERANCE = 0.02
 PEG_SHARE = 0.9
+FLAT_TOLERANCE = 0.01
 LEADERS = 60
 
-Time = Union[datetime, str]
+Time = datetime | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class CoinFacts:
 
     `price`, `market_cap`: believed values. `volume`: median per day over the snapshot's window. `age_days`: since the
     first price, None when it was there before the data began. `gap_days`: since the last observed price.
-    `idle_days`: days in a row without volume. `tracks`: "usd", or the id of a larger coin whose price it copies.
+    `idle_days`: days in a row without volume. `tracks`: "usd", "flat", or the id of a larger coin whose price it copies.
     """
 
     id: str
@@ -109,9 +111,7 @@ class MarketSnapshot:
             if data["format"] != FORMAT or tuple(data["columns"]) != _FACTS:
                 raise ValueError(f"format {data['format']!r}, expected {FORMAT!r} with columns {', '.join(_FACTS)}")
             coins = tuple(_read_facts(dict(zip(_FACTS, row, strict=True))) for row in data["coins"])
-            return cls(
-                t=utc_time(data["t"]), source=data["source"], volume_days=int(data["volume_days"]), coins=coins
-            )
+            return cls(t=utc_time(data["t"]), source=data["source"], volume_days=int(data["volume_days"]), coins=coins)
         except (KeyError, TypeError, ValueError) as error:
             raise MarketDataError(f"not a market snapshot: {error}; give the file the keeper published") from error
 
@@ -136,19 +136,27 @@ _FACTS = tuple(row.name for row in fields(CoinFacts))
 
 
 def _read_facts(row: Mapping[str, Json]) -> CoinFacts:
-    numbers = {name: _number(row[name]) for name in ("price", "observed_price", "market_cap")}
-    counts = {name: None if row[name] is None else int(str(row[name])) for name in ("decimals", "age_days")}
-    texts = {name: str(row[name]) for name in ("id", "symbol", "name", "state", "market_cap_state")}
     return CoinFacts(
-        **texts,
-        **numbers,
-        **counts,
-        tags=tuple(str(tag) for tag in cast(list, row["tags"])),
+        id=str(row["id"]),
+        symbol=str(row["symbol"]),
+        name=str(row["name"]),
+        tags=tuple(str(tag) for tag in cast("list[Any]", row["tags"])),
+        decimals=_count(row["decimals"]),
+        price=_number(row["price"]),
+        observed_price=_number(row["observed_price"]),
+        state=str(row["state"]),
+        market_cap=_number(row["market_cap"]),
+        market_cap_state=str(row["market_cap_state"]),
         volume=float(str(row["volume"])),
+        age_days=_count(row["age_days"]),
         gap_days=int(str(row["gap_days"])),
         idle_days=int(str(row["idle_days"])),
         tracks=None if row["tracks"] is None else str(row["tracks"]),
     )
+
+
+def _count(value: Json) -> int | None:
+    return None if value is None else int(str(value))
 
 
 def _number(value: Json) -> float | None:
@@ -159,15 +167,15 @@ def as_utc(t: Time) -> datetime:
     """A time with its zone; text is read as ISO 8601 in UTC."""
     if isinstance(t, str):
         try:
-            parsed = datetime.fromisoformat(t.replace("Z", "+00:00"))
+            parsed = datetime.fromisoformat(t)
         except ValueError as error:
             raise MarketDataError(f'time "{t}" cannot be read; write 2021-05-10 or 2021-05-10T12:00:00Z') from error
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     if isinstance(t, pd.Timestamp):
         t = t.to_pydatetime(warn=False)
     if not isinstance(t, datetime) or t.tzinfo is None:
         raise MarketDataError(f"time {t} has no zone; use datetime(..., tzinfo=timezone.utc)")
-    return t.astimezone(timezone.utc)
+    return t.astimezone(UTC)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -208,12 +216,20 @@ class Market:
             values = np.full((len(dates), len(ids)), np.nan)
             values[rows, columns] = clean[name].to_numpy()
             panels[name] = _sealed(values, dates, ids)
-        return cls(**panels, meta=_complete_meta(meta, ids), source=source, lag=lag, findings=findings)
+        return cls(
+            price=panels["price"],
+            market_cap=panels["market_cap"],
+            volume=panels["volume"],
+            meta=_complete_meta(meta, ids),
+            source=source,
+            lag=lag,
+            findings=findings,
+        )
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """Coin ids in column order."""
-        return tuple(self.price.columns)
+        return tuple(self.price.columns.tolist())
 
     @property
     def dates(self) -> pd.DatetimeIndex:
@@ -223,17 +239,17 @@ class Market:
     @property
     def start(self) -> datetime:
         """The first day of the data."""
-        return cast(datetime, self.dates[0].to_pydatetime())
+        return self.dates[0].to_pydatetime()
 
     @property
     def end(self) -> datetime:
         """The last day of the data."""
-        return cast(datetime, self.dates[-1].to_pydatetime())
+        return self.dates[-1].to_pydatetime()
 
     def until(self, t: Time) -> Market:
         """What was known at `t`, copied, so that nothing later can be reached from it."""
         time = as_utc(t)
-        rows = int((self.dates + self.lag <= time).sum())
+        rows = int((self.dates <= pd.Timestamp(time - self.lag)).sum())
         if rows == 0:
             raise MissingHistory(
                 f"{self.source}: nothing is known at {utc_text(time)}; the data begins {self.start:%Y-%m-%d}. "
@@ -248,7 +264,15 @@ class Market:
             for name in ("price", "market_cap", "volume")
         }
         known = {name: self._believed(name).head(rows, columns) for name in ("price", "market_cap")}
-        return replace(self, **panels, meta=self.meta.loc[ids].copy(), findings=(), _known=known)
+        return Market(
+            price=panels["price"],
+            market_cap=panels["market_cap"],
+            volume=panels["volume"],
+            meta=self.meta.loc[ids].copy(),
+            source=self.source,
+            lag=self.lag,
+            _known=known,
+        )
 
     def believed_prices(self) -> pd.DataFrame:
         """Date × id: each day's believable price (see confirm.py); row d depends on rows up to d only."""
@@ -261,7 +285,7 @@ class Market:
 
     @cached_property
     def _first_seen(self) -> NDArray[np.intp]:
-        return np.argmax(~np.isnan(self.price.to_numpy()), axis=0)
+        return np.asarray(np.argmax(~np.isnan(self.price.to_numpy()), axis=0))
 
     def _believed(self, name: str) -> Believed:
         if name not in self._known:
@@ -288,27 +312,32 @@ class Market:
             "state": [STATE_NAMES[state] for state in price.states[-1]],
             "market_cap": _optional(cap.values[-1]),
             "market_cap_state": [STATE_NAMES[state] for state in cap.states[-1]],
-            "volume": _median_volume(self.volume.to_numpy()[-volume_days:]).tolist(),
+            "volume": _middle(self.volume.to_numpy()[-volume_days:]).tolist(),
             "age_days": [None if first == 0 else int(days) for first, days in zip(self._first_seen, age, strict=True)],
             "gap_days": (price.gap_days[-1] + late).tolist(),
             "idle_days": _idle_days(self.volume.to_numpy(), self.price.to_numpy()).tolist(),
             "tracks": _tracks(price.values[-PEG_DAYS:], cap.values[-1], self.ids),
         }
-        coins = tuple(CoinFacts(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))  # type: ignore[arg-type]
+        rows = zip(*columns.values(), strict=True)
+        coins = tuple(CoinFacts(**cast("dict[str, Any]", dict(zip(columns, row, strict=True)))) for row in rows)
         return MarketSnapshot(t=time, source=self.source, volume_days=volume_days, coins=coins)
 
 
 def _sealed(values: Floats, dates: pd.DatetimeIndex, ids: Sequence[str]) -> pd.DataFrame:
     owned = np.array(values, dtype=np.float64, order="C", copy=True)
     owned.flags.writeable = False
-    return pd.DataFrame(owned, index=dates, columns=pd.Index(ids, dtype=object), copy=False)
+    return pd.DataFrame(owned, index=dates, columns=np.array(ids, dtype=object), copy=False)
 
 
 def _complete_meta(meta: pd.DataFrame | None, ids: Sequence[str]) -> pd.DataFrame:
     given = pd.DataFrame(index=pd.Index([], dtype=object)) if meta is None else meta
     full = given.reindex(index=list(ids), columns=list(META_COLUMNS))
-    full["symbol"] = [s if isinstance(s, str) and s else _symbol_of(i) for s, i in zip(full["symbol"], ids, strict=True)]
-    full["name"] = [n if isinstance(n, str) and n else i.replace("-", " ").title() for n, i in zip(full["name"], ids, strict=True)]
+    full["symbol"] = [
+        s if isinstance(s, str) and s else _symbol_of(i) for s, i in zip(full["symbol"], ids, strict=True)
+    ]
+    full["name"] = [
+        n if isinstance(n, str) and n else i.replace("-", " ").title() for n, i in zip(full["name"], ids, strict=True)
+    ]
     full["tags"] = [t if isinstance(t, str) else "" for t in full["tags"]]
     return full
 
@@ -318,10 +347,10 @@ def _symbol_of(coin_id: str) -> str:
 
 
 def _optional(values: Floats) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+    return [None if math.isnan(value) else value for value in values.tolist()]
 
 
-def _median_volume(window: Floats) -> Floats:
+def _middle(window: Floats) -> Floats:
     """Median of the known days of each coin; 0 where none is known. Plain arithmetic, the same bits everywhere."""
     ordered = np.sort(window, axis=0)
     known = (~np.isnan(ordered)).sum(axis=0)
@@ -339,10 +368,14 @@ def _idle_days(volume: Floats, price: Floats) -> NDArray[np.int64]:
 
 
 def _tracks(window: Floats, caps: Floats, ids: Sequence[str]) -> list[str | None]:
-    """"usd" or the id of a larger coin that each coin's price followed within 2 % on 90 % of the last 30 days."""
+    """What each coin's price did on 90 % of the last 30 days: "usd" when it stayed within 2 % of one dollar, "flat" when
+    within 1 % of its own median, the id of a larger coin when within 2 % of that coin's price.
+    """
     answer: list[str | None] = [None] * len(ids)
     if len(window) < PEG_MIN_DAYS:
         return answer
+    for column in np.flatnonzero(_stays_near(window, _middle(window), tolerance=FLAT_TOLERANCE)):
+        answer[int(column)] = "flat"
     for column in np.flatnonzero(_stays_near(window, 1.0)):
         answer[int(column)] = "usd"
     order = sorted(np.flatnonzero(~np.isnan(caps)).tolist(), key=lambda column: (-caps[column], ids[column]))
@@ -359,10 +392,8 @@ def _tracks(window: Floats, caps: Floats, ids: Sequence[str]) -> list[str | None
     return answer
 
 
-def _stays_near(window: Floats, anchor: Floats | float) -> NDArray[np.bool_]:
-    with np.errstate(invalid="ignore"):
-        inside = np.abs(window / anchor - 1.0) <= PEG_TOLERANCE
+def _stays_near(window: Floats, anchor: Floats | float, *, tolerance: float = PEG_TOLERANCE) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inside = np.abs(window / anchor - 1.0) <= tolerance
     known = (~np.isnan(window)).sum(axis=0)
-    return (known >= PEG_MIN_DAYS) & (inside.sum(axis=0) >= PEG_SHARE * known)
-
-
+    return np.asarray((known >= PEG_MIN_DAYS) & (inside.sum(axis=0) >= PEG_SHARE * known))

@@ -130,11 +130,12 @@ def _read_numbers(frame: pd.DataFrame, name: str, source: str) -> pd.Series:
     raw = frame[name]
     numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
     unreadable = numbers.isna() & raw.notna()
-    for bad, what in (
+    checks: tuple[tuple[pd.Series, str], ...] = (
         (unreadable, "is not a number; remove units, currency signs and thousands separators"),
-        (np.isinf(numbers), "is infinite; leave the field empty when a value is unknown"),
+        (numbers == np.inf, "is infinite; leave the field empty when a value is unknown"),
         (numbers < 0, "is below 0; leave the field empty when a value is unknown"),
-    ):
+    )
+    for bad, what in checks:
         if bad.any():
             row = int(np.flatnonzero(bad.to_numpy())[0])
             where = f"{frame['id'].iloc[row]} on {frame['date'].iloc[row]}"
@@ -181,11 +182,11 @@ def _report_unknown_volumes(clean: pd.DataFrame, findings: list[Finding]) -> Non
 
 
 def _require_dollars(clean: pd.DataFrame, source: str) -> None:
-    for name in PRICE_BOUNDS:
+    for name, bounds in PRICE_BOUNDS.items():
         rows = clean[clean["id"] == name]
         if rows.empty:
             continue
-        _require_between(float(rows["price"].median()), PRICE_BOUNDS[name], f"{source}: median price of {name}", "USD")
+        _require_between(float(rows["price"].median()), bounds, f"{source}: median price of {name}", "USD")
         supply = float((rows["market_cap"] / rows["price"]).median())
         if name in SUPPLY_BOUNDS and not np.isnan(supply):
             _require_between(supply, SUPPLY_BOUNDS[name], f"{source}: market_cap / price of {name}", "coins")

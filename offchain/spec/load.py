@@ -1,7 +1,7 @@
 """Reads an index file and reports every mistake in it at once: file, key, value, bound, and the way out.
 
-    load_spec("offchain/indexes/lc10.toml")     a path
-    find_spec("LC10")                           a shipped index by symbol, or a path
+load_spec("offchain/indexes/lc10.toml")     a path
+find_spec("LC10")                           a shipped index by symbol, or a path
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, Union, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from offchain.errors import SpecError, did_you_mean
 from offchain.spec.keys import Kind, Refused
@@ -20,7 +20,7 @@ from offchain.units import to_decimal
 
 INDEXES = Path(__file__).resolve().parent.parent / "indexes"
 
-PathText = Union[str, "os.PathLike[str]"]
+PathText: TypeAlias = "str | os.PathLike[str]"
 Part = TypeVar("Part")
 
 
@@ -54,11 +54,13 @@ def parse_spec(text: str, *, source: str = "<text>") -> IndexSpec:
         raise SpecError(source, [f"not TOML: {error}; check quotes, brackets and the = sign there"]) from error
     problems: list[str] = []
     _report_unknown(data, [*SECTIONS, "components"], where="", problems=problems)
-    parts = {name: _read_part(kind, data.get(name, {}), where=name, problems=problems) for name, kind in SECTIONS.items()}
+    parts = {
+        name: _read_part(kind, data.get(name, {}), where=name, problems=problems) for name, kind in SECTIONS.items()
+    }
     components = _read_components(data.get("components", []), problems)
     if problems:
         raise SpecError(source, problems)
-    spec = IndexSpec(**cast(dict, parts), components=components)
+    spec = IndexSpec(**cast("dict[str, Any]", parts), components=components)
     problems = _contradictions(spec)
     if problems:
         raise SpecError(source, problems)
@@ -72,7 +74,9 @@ def _read_text(path: Path) -> str:
         shipped = ", ".join(index_files())
         raise SpecError(str(path), [f"no such file; shipped indexes are {shipped} in offchain/indexes"]) from None
     except UnicodeDecodeError as error:
-        raise SpecError(str(path), [f"not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"]) from error
+        raise SpecError(
+            str(path), [f"not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"]
+        ) from error
     except OSError as error:
         raise SpecError(str(path), [f"cannot be read: {error.strerror}; give a readable .toml file"]) from error
 
@@ -129,7 +133,9 @@ def _weight_contradictions(universe: UniverseRules, weights: WeightRules) -> lis
     names = min(universe.top, len(universe.include_only)) if universe.include_only else universe.top
     cap, floor = to_decimal(weights.max_weight), to_decimal(weights.min_weight)
     if floor > cap:
-        found.append(f"weights.min_weight = {floor} is above weights.max_weight = {cap}: lower the floor or raise the cap")
+        found.append(
+            f"weights.min_weight = {floor} is above weights.max_weight = {cap}: lower the floor or raise the cap"
+        )
     if names * cap < 1:
         found.append(
             f"weights.max_weight = {cap} with {names} coins reaches only {names * cap} of 1: "

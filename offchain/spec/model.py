@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar as days
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from offchain.canonical import canonical_json, keccak_hex
@@ -84,9 +84,7 @@ class RebalanceRules:
     )
     min_trade_usd: float = key(_USD, unit="USD", default=50.0, doc="Smaller trades are dust and are left out.")
     max_slippage_bps: int = key(Integer(low=1, high=500), unit="bps", default=50, doc="Most a trade may lose.")
-    max_trade_bps: int = key(
-        Integer(low=1, high=10_000), unit="bps of NAV", default=1_000, doc="Largest single trade."
-    )
+    max_trade_bps: int = key(Integer(low=1, high=10_000), unit="bps of NAV", default=1_000, doc="Largest single trade.")
     plan_hours: int = key(Integer(low=1, high=336), unit="hours", default=48, doc="A plan expires after this time.")
     cooldown_minutes: int = key(
         Integer(low=0, high=1_440), unit="minutes", default=5, doc="Pause between two trades of one token."
@@ -100,7 +98,7 @@ class RebalanceRules:
 
     def last_review(self, t: datetime) -> datetime:
         """The latest review at or before `t`: midnight UTC of a day the calendar names."""
-        midnight = t.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = t.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         while not self.is_review_day(midnight.date()):
             midnight -= timedelta(days=1)
         return midnight

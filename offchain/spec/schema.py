@@ -1,6 +1,6 @@
 """The table of keys as JSON Schema, so that an editor completes and checks an index file while it is typed.
 
-    python -m offchain.spec.schema          writes offchain/spec/index.schema.json again
+python -m offchain.spec.schema          writes offchain/spec/index.schema.json again
 """
 
 from __future__ import annotations

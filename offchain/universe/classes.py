@@ -7,6 +7,7 @@ sources disagree about tags and often have none, so the other two must do on the
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from offchain.market.snapshot import CoinFacts
 
@@ -71,7 +72,9 @@ _ID_SHAPES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("stablecoin", re.compile(r"(^|-)([a-z]{0,6}usd[a-z]?|[a-z]?eur[a-z]?|euro|krw|gbp|jpy|cny|dollars?)(-|$)"), "a currency"),
 )  # fmt: skip
 
-_MAJORS = "BTC|ETH|BNB|ADA|XRP|LTC|LINK|DOT|EOS|TRX|UNI|SUSHI|XTZ|FIL|BCH|BSV|YFI|XLM|AAVE|1INCH|SXP|SOL|DOGE|MATIC|AVAX"
+_MAJORS = (
+    "BTC|ETH|BNB|ADA|XRP|LTC|LINK|DOT|EOS|TRX|UNI|SUSHI|XTZ|FIL|BCH|BSV|YFI|XLM|AAVE|1INCH|SXP|SOL|DOGE|MATIC|AVAX"
+)
 _LEVERAGED_SYMBOL = re.compile(rf"^({_MAJORS})?(BULL|BEAR|HALF|HEDGE)$|^({_MAJORS})(UP|DOWN|[2345][LS])$")
 
 
@@ -97,6 +100,7 @@ def _by_behaviour(coin: CoinFacts) -> dict[str, str]:
     return {"wrapped": f"its price was that of {coin.tracks} for 30 days"}
 
 
+@lru_cache(maxsize=100_000)
 def _by_name(coin_id: str, symbol: str) -> dict[str, str]:
     found = {kind: f"{coin_id} is known as one" for kind, ids in _NAMED.items() if coin_id in ids}
     for kind, shape, what in _ID_SHAPES:

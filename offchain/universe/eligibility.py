@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from offchain.market.confirm import CONFIRM_DAYS, MAX_GAP_DAYS
 from offchain.market.snapshot import CoinFacts, MarketSnapshot
 from offchain.spec.model import UniverseRules
-from offchain.universe.classes import classify
 from offchain.units import format_usd
+from offchain.universe.classes import classify
 
 MAX_IDLE_DAYS = 7
 
@@ -91,7 +91,9 @@ def _below_threshold(coin: CoinFacts, rules: UniverseRules) -> str:
 
 def _doubt(coin: CoinFacts) -> str:
     if coin.state == "jump_up":
-        return f"price jumped to {_times(coin)} of the last believed one; ranked as before until {CONFIRM_DAYS} days agree"
+        return (
+            f"price jumped to {_times(coin)} of the last believed one; ranked as before until {CONFIRM_DAYS} days agree"
+        )
     if coin.state == "bridged" or coin.gap_days > 0:
         return f"no price today; that of {coin.gap_days} days ago is used"
     if coin.market_cap_state.startswith("jump"):

@@ -46,7 +46,12 @@ class Universe:
             if verdict.id == coin_id:
                 return verdict
         return Verdict(
-            id=coin_id, symbol=coin_id.upper(), is_member=False, rank=None, market_cap=None, reason="not in the market data"
+            id=coin_id,
+            symbol=coin_id.upper(),
+            is_member=False,
+            rank=None,
+            market_cap=None,
+            reason="not in the market data",
         )
 
 

@@ -31,4 +31,6 @@ def raw_weights(market_caps: Sequence[int], *, scheme: str) -> list[int]:
     if scheme == "sqrt_market_cap":
         # times 1e18 keeps nine more decimals of the root
         return [isqrt(cap * WAD) for cap in market_caps]
-    raise InfeasibleWeights(f'weights.scheme = "{scheme}": use one of {", ".join(SCHEMES)}.{did_you_mean(scheme, SCHEMES)}')
+    raise InfeasibleWeights(
+        f'weights.scheme = "{scheme}": use one of {", ".join(SCHEMES)}.{did_you_mean(scheme, SCHEMES)}'
+    )
