@@ -40,7 +40,7 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 MANAGED_PYTHON = "3.12"  # fetched by uv when the machine has no suitable one
 
 UV_VERSION = "0.13.8"
-OLDEST_UV = (0, 9)
+OLDEST_UV = (0, 13)
 # Used only where Python has neither venv nor pip (a bare Debian python3). Key: operating system and machine.
 UV_WHEELS = {
     ("Linux", "x86_64"): (
@@ -82,6 +82,18 @@ NO_CONNECTION = (
     "Is the internet reachable from here? Behind a proxy set HTTPS_PROXY; behind one that replaces certificates set "
     "SSL_CERT_FILE and NODE_EXTRA_CA_CERTS. Then run the same command again: finished steps are not repeated."
 )
+
+# Fail within seconds instead of minutes without a connection, and let the log say what was asked and answered.
+NPM_NETWORK = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--loglevel=http"]
+
+# Where systems keep their certificates: Debian, Fedora, openSUSE, macOS. Companies add theirs here, but uv, npm and
+# pip look elsewhere unless told.
+CERTIFICATES = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+]
 
 # One line, run at every start of .venv's Python. It reads the hook from the project, so there is no copy to go stale.
 STARTUP_HOOK = (
@@ -148,7 +160,7 @@ def link_node() -> None:
 
 def install_npm_packages() -> None:
     run_logged(
-        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *NPM_NETWORK],
         missing="the npm packages of package-lock.json",
         way_out=NO_CONNECTION,
     )
@@ -164,7 +176,7 @@ def install_anvil() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     run_logged(
-        [*npm(), "pack", f"{package}@{ANVIL_VERSION}", "--pack-destination", str(folder)],
+        [*npm(), "pack", f"{package}@{ANVIL_VERSION}", "--pack-destination", str(folder), *NPM_NETWORK],
         missing=f"{package}@{ANVIL_VERSION}, the local chain",
         way_out=NO_CONNECTION,
     )
@@ -286,9 +298,10 @@ def find_uv() -> str:
     venv = [[sys.executable, "-m", "venv", str(folder)], [str(folder / "bin" / "pip"), "install", "-q", requirement]]
     pip = [[sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), requirement]]
     for commands in (venv, pip):
-        if all(quietly(command) for command in commands):
-            return str(folder / "bin" / "uv")
-        shutil.rmtree(folder, ignore_errors=True)
+        for certificates in ({}, {"PIP_CERT": system_certificates()}):
+            if all(quietly(command, certificates) for command in commands):
+                return str(folder / "bin" / "uv")
+            shutil.rmtree(folder, ignore_errors=True)
     return download_uv(folder / "bin" / "uv")
 
 
@@ -354,9 +367,19 @@ def write_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+def system_certificates() -> str:
+    """The file with the certificates this system trusts; empty where there is none."""
+    return next((path for path in (os.environ.get("SSL_CERT_FILE", ""), *CERTIFICATES) if os.path.isfile(path)), "")
+
+
 def child_environment(extra: dict[str, str]) -> dict[str, str]:
     environment = {**os.environ, **extra}
     environment["PATH"] = os.pathsep.join([str(VENV / "bin"), environment.get("PATH", os.defpath)])
+    certificates = system_certificates()
+    if certificates:
+        environment.setdefault("UV_SYSTEM_CERTS", "true")
+        environment.setdefault("NODE_EXTRA_CA_CERTS", certificates)
+        environment.setdefault("REQUESTS_CA_BUNDLE", certificates)
     home = Path(os.environ.get("HOME", "/nonexistent"))
     if not os.access(home, os.W_OK):  # the usual caches have no place: keep them in the project
         environment.setdefault("UV_CACHE_DIR", str(TOOLCHAIN / "cache" / "uv"))
@@ -436,12 +459,12 @@ def announced(name: str) -> Iterator[None]:
     print(f"{name}: done in {time.monotonic() - start:.1f} s", flush=True)
 
 
-def quietly(command: list[str]) -> bool:
+def quietly(command: list[str], extra: dict[str, str]) -> bool:
     """Runs a command that is allowed to fail."""
-    TOOLCHAIN.mkdir(exist_ok=True)
+    environment = {**os.environ, **{name: value for name, value in extra.items() if value}}
     with open(LOG, "a", encoding="utf-8") as log:
         try:
-            return subprocess.call(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT) == 0
+            return subprocess.call(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment) == 0
         except OSError:
             return False
 

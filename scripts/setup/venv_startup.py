@@ -5,8 +5,9 @@ the only place early enough to point them into the project, however they are sta
 activated shell, an editor. It costs under a millisecond, and touches brownie only when brownie is imported.
 
 What it changes
-  SOLCX_BINARY_PATH   the compiler of this project, `.toolchain/solcx` (unless already set)
+  SOLCX_BINARY_PATH   the compiler of this project, `.toolchain/solcx` (unless already set); VVM_BINARY_PATH likewise
   PATH                `.venv/bin` first, because brownie starts `anvil` by name
+  sys.path            the project folder last, so that `import offchain` works from anywhere
   brownie data        `.toolchain/.brownie` instead of `~/.brownie`: an old network list there is neither used nor changed.
                       `accounts` links to `~/.brownie/accounts`, so keystores are shared and survive `make clean`
   network hosts       `${NAME:-default}` works, `.env` is read, and port 0 means "any free port"
@@ -28,6 +29,7 @@ GET_PROGRAM = {
 
 def prepare_environment():
     os.environ.setdefault("SOLCX_BINARY_PATH", os.path.join(TOOLCHAIN, "solcx"))
+    os.environ.setdefault("VVM_BINARY_PATH", os.path.join(TOOLCHAIN, "vvm"))
     programs = [
         os.path.join(ROOT, ".venv", "bin"),
         os.path.join(TOOLCHAIN, "ganache", "node_modules", ".bin"),
@@ -67,17 +69,21 @@ def expand(text):
 
 
 def free_port():
+    """A port nobody listens on; different for processes that start together, and below the range of outgoing connections."""
     import socket
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for attempt in range(1000):
+        port = 20000 + (os.getpid() * 16 + attempt) % 10000
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise OSError("no free port from 20000 to 29999 on 127.0.0.1")
 
 
 def load_brownie_config(module, execute):
     from pathlib import Path
 
-    os.makedirs(TOOLCHAIN, exist_ok=True)
+    os.makedirs(os.environ["VVM_BINARY_PATH"], exist_ok=True)  # vvm does not make a folder it is told of
     link_accounts()
     home = Path.__dict__["home"]
     Path.home = classmethod(lambda cls: cls(TOOLCHAIN))  # read once, for the data folder
@@ -145,7 +151,19 @@ def forget_earlier_chain(project):
     seen.write_text(genesis)
 
 
+def load_pytest_rewrite(module, execute):
+    """pytest loads its plugins, brownie among them, by a finder of its own: keep it from ours."""
+    execute(module)
+    find_spec = module.AssertionRewritingHook.find_spec
+
+    def find_other_spec(self, name, path=None, target=None):
+        return None if name in PATCHED else find_spec(self, name, path, target)
+
+    module.AssertionRewritingHook.find_spec = find_other_spec
+
+
 PATCHED = {
+    "_pytest.assertion.rewrite": load_pytest_rewrite,
     "brownie._config": load_brownie_config,
     "brownie.network.rpc": load_brownie_rpc,
     "brownie.project.main": load_brownie_project,
@@ -169,4 +187,5 @@ class BrownieFinder:
 
 
 prepare_environment()
+sys.path.append(ROOT)
 sys.meta_path.insert(0, BrownieFinder)
