@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from offchain.market.confirm import CONFIRM_DAYS, MAX_GAP_DAYS
 from offchain.market.snapshot import CoinFacts, MarketSnapshot
 from offchain.spec.model import UniverseRules
-from offchain.units import format_usd
 from offchain.universe.classes import classify
 
 MAX_IDLE_DAYS = 7
@@ -83,9 +82,9 @@ def _below_threshold(coin: CoinFacts, rules: UniverseRules) -> str:
     if coin.age_days is not None and coin.age_days < rules.min_age_days:
         return f"first price {coin.age_days} days ago (universe.min_age_days {rules.min_age_days})"
     if cap < rules.min_market_cap_usd:
-        return f"market cap {format_usd(cap)} (universe.min_market_cap_usd {format_usd(rules.min_market_cap_usd)})"
+        return f"market cap ${cap:,.0f} (universe.min_market_cap_usd ${rules.min_market_cap_usd:,.0f})"
     if coin.volume < rules.min_volume_usd:
-        return f"median volume {format_usd(coin.volume)} a day (universe.min_volume_usd {format_usd(rules.min_volume_usd)})"
+        return f"median volume ${coin.volume:,.0f} a day (universe.min_volume_usd ${rules.min_volume_usd:,.0f})"
     return ""
 
 
