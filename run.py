@@ -172,7 +172,9 @@ def run_tests(folders):
         start = time.monotonic()
         code = run(command + [folder])
         seconds = time.monotonic() - start
-        results.append((folder, {0: "passed", 5: "FAILED: contains no test"}.get(code, "FAILED ({})".format(code)), seconds))
+        results.append(
+            (folder, {0: "passed", 5: "FAILED: contains no test"}.get(code, "FAILED ({})".format(code)), seconds)
+        )
 
     print("\n=== all folders ===")
     for folder, outcome, seconds in results:

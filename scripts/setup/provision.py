@@ -169,6 +169,11 @@ def install_npm_packages() -> None:
 def install_anvil() -> None:
     """Links the native anvil into .venv/bin; its npm wrapper would need node and orphans anvil when killed."""
     system, machine = platform.system(), platform.machine()
+    own = own_anvil()
+    if own is not None and system == "Linux" and glibc_is_too_old(platform.libc_ver()):
+        print(f"  using {own}, because anvil {ANVIL_VERSION} does not run on this system")
+        replace_link(VENV / "bin" / "anvil", Path(own))
+        return
     if (system, machine) not in ANVIL_PACKAGES:
         raise SetupFailed(no_anvil(system, machine))
     package, sha512 = ANVIL_PACKAGES[system, machine]
@@ -256,19 +261,29 @@ def check_machine(system: str, machine: str, libc: tuple[str, str]) -> None:
     """Raises where no part of the set-up can work."""
     if system not in ("Linux", "Darwin"):
         raise SetupFailed(f"Ballast runs on Linux and macOS; this is {system}. On Windows use WSL 2 (wsl --install).")
-    if system == "Linux" and shutil.which("anvil") is None:
-        name, version = libc
-        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-        if name != "glibc" or numbers < ANVIL_GLIBC:
-            found = f"{name} {version}".strip() or "another C library (musl, Alpine?)"
-            raise SetupFailed(
-                f"anvil {ANVIL_VERSION}, the local chain, needs glibc {ANVIL_GLIBC[0]}.{ANVIL_GLIBC[1]} or later (Debian 12, "
-                f"Ubuntu 22.04, Fedora 36); this machine has {found}.\n"
-                "Use a newer system or a container:  docker run -it -v \"$PWD\":/ballast -w /ballast python:3.12-bookworm make demo\n"
-                "or put your own anvil on PATH:      https://getfoundry.sh"
-            )
+    if system == "Linux" and glibc_is_too_old(libc) and own_anvil() is None:
+        found = " ".join(libc).strip() or "another C library (musl, Alpine?)"
+        raise SetupFailed(
+            f"anvil {ANVIL_VERSION}, the local chain, needs glibc {ANVIL_GLIBC[0]}.{ANVIL_GLIBC[1]} or later "
+            f"(Debian 12, Ubuntu 22.04, Fedora 36); this machine has {found}.\n"
+            "Use a newer system, a container:  "
+            'docker run -it -v "$PWD":/ballast -w /ballast python:3.12-bookworm make demo\n'
+            "or put your own anvil on PATH:    https://getfoundry.sh"
+        )
     if machine not in {known for _, known in ANVIL_PACKAGES}:
         raise SetupFailed(no_anvil(system, machine))
+
+
+def glibc_is_too_old(libc: tuple[str, str]) -> bool:
+    """`libc` as platform.libc_ver() gives it; anything but glibc counts as too old."""
+    name, version = libc
+    return name != "glibc" or tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < ANVIL_GLIBC
+
+
+def own_anvil() -> str | None:
+    """The user's anvil, if there is one on PATH outside of .venv."""
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return shutil.which("anvil", path=os.pathsep.join(part for part in path if Path(part) != VENV / "bin"))
 
 
 def no_anvil(system: str, machine: str) -> str:
@@ -316,7 +331,9 @@ def uv_version(uv: str) -> tuple[int, ...]:
 def download_uv(program: Path) -> str:
     """Takes uv out of its wheel; for a Python that has neither venv nor pip."""
     key = (platform.system(), platform.machine())
-    way_out = "Install it yourself, then run the same command again: https://docs.astral.sh/uv or apt install python3-venv."
+    way_out = (
+        "Install it yourself, then run the same command again: https://docs.astral.sh/uv or apt install python3-venv."
+    )
     if key not in UV_WHEELS:
         raise SetupFailed(f"Missing: uv, the Python package installer, for {key[0]} {key[1]}. {way_out}")
     url, sha256 = UV_WHEELS[key]
@@ -324,7 +341,9 @@ def download_uv(program: Path) -> str:
         with urllib.request.urlopen(url, timeout=60) as answer:
             content = answer.read()
     except OSError as problem:
-        raise SetupFailed(f"Missing: uv, the Python package installer ({url}: {problem}).\n{way_out}\n{NO_CONNECTION}") from None
+        raise SetupFailed(
+            f"Missing: uv, the Python package installer ({url}: {problem}).\n{way_out}\n{NO_CONNECTION}"
+        ) from None
     check_hash("uv", content, "sha256", bytes.fromhex(sha256))
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
         member = next(name for name in wheel.namelist() if name.endswith("/scripts/uv"))
@@ -510,7 +529,9 @@ def clean() -> None:
     """Removes what set-up, compiler and tests made. Keeps the record of contracts deployed on live networks."""
     accounts = TOOLCHAIN / ".brownie" / "accounts"
     if not accounts.is_symlink() and accounts.is_dir() and any(accounts.iterdir()):
-        raise SetupFailed(f"There are keystores in {accounts}: move them to ~/.brownie/accounts first. Nothing was removed.")
+        raise SetupFailed(
+            f"There are keystores in {accounts}: move them to ~/.brownie/accounts first. Nothing was removed."
+        )
 
     for name in (".venv", "node_modules", ".toolchain", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
