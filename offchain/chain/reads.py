@@ -1,0 +1,187 @@
+"""The whole state of an index at one block, in one request: `read_state(w3, core, index)`.
+
+The dataclasses mirror IIndexLens, field by field, in exact integers. Units as there: {tok}, {share}, {nUSD} = 1e-9 USD,
+prices D27{nUSD/tok}, units D27{tok/share}, ratios D18, times {s}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar, cast
+
+from web3 import Web3
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
+from web3.types import BlockIdentifier
+
+from offchain.chain.core import Core
+from offchain.chain.transactions import explain
+from offchain.errors import ChainError, UnknownIndex
+from offchain.units import D27, NANO, WAD
+
+Struct = TypeVar("Struct")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyState:
+    """IRebalancer.Policy. `max_slippage` ppm; `max_trade`, `max_weight` D18."""
+
+    max_slippage: int
+    cooldown: int
+    min_interval: int
+    max_duration: int
+    max_trade: int
+    max_weight: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanState:
+    """IRebalancer.Plan. `expires_at` 0: ended. `streaming_rate` D18 a year, `nav_per_share` D27{nUSD/share} at the start."""
+
+    id: int
+    steps: int
+    started_at: int
+    expires_at: int
+    streaming_rate: int
+    nav_per_share: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsState:
+    """IExchangeGuard.Limits. Capacities D18 of NAV."""
+
+    loss_capacity: int
+    loss_window: int
+    turnover_capacity: int
+    turnover_window: int
+    valuation_max_age: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentState:
+    """One component. `price` 0: there is none. `decimals` 255, `symbol` "": the token does not tell."""
+
+    token: str
+    symbol: str
+    decimals: int
+    available: int
+    claims_owed: int
+    price: int
+    value: int
+    unit: int
+    planned: bool
+    surplus: int
+    deficit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexState:
+    """IIndexLens.IndexState at `block_number`. `components` in mask order."""
+
+    index: str
+    name: str
+    symbol: str
+    block_number: int
+    timestamp: int
+    version: int
+    supply: int
+    pending_fee_shares: int
+    supply_cap: int
+    streaming_fee: int
+    mint_fee: int
+    redeem_fee: int
+    fee_recipient: str
+    authority: str
+    rebalancer: str
+    guard: str
+    mint_paused_until: int
+    exchange_paused_until: int
+    deprecated: bool
+    nav: int
+    nav_per_share: int
+    policy: PolicyState
+    plan: PlanState
+    limits: LimitsState
+    loss_used: int
+    turnover_used: int
+    components: tuple[ComponentState, ...]
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Component addresses in mask order."""
+        return tuple(component.token for component in self.components)
+
+    @property
+    def is_plan_live(self) -> bool:
+        """Whether a plan may be traded at the time of the block."""
+        return self.timestamp < self.plan.expires_at
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Token → D18 share of what has a price, rounded down; empty when nothing has one."""
+        return {component.token: component.value * WAD // self.nav for component in self.components} if self.nav else {}
+
+    @property
+    def share_price_usd(self) -> float:
+        """USD of one whole share, for reading only."""
+        # {USD/SHARE} = D27{nUSD/share} * 1e18{share/SHARE} / (1e27 * 1e9)
+        return self.nav_per_share * WAD / (D27 * NANO)
+
+    def component(self, token: str) -> ComponentState:
+        """The component at an address, or with a symbol."""
+        for component in self.components:
+            if token in (component.token, component.symbol):
+                return component
+        raise ChainError(f"{token} is not in {self.symbol}: {', '.join(item.symbol for item in self.components)}")
+
+
+def read_state(w3: Web3, core: Core, index: str, block: BlockIdentifier = "latest") -> IndexState:
+    """Everything about an index at one block, in one request. Pin later reads to `state.block_number`."""
+    lens = core.contract(w3, "lens")
+    try:
+        answer = lens.functions.stateOf(index).call(block_identifier=block)
+    except BadFunctionCallOutput as error:
+        raise UnknownIndex(f"no contract at the lens {core.lens} of chain {core.chain_id}; deploy the core") from error
+    except (ContractLogicError, Web3RPCError) as error:
+        raise UnknownIndex(f"{index} cannot be read as an index ({explain(error)}); check address and chain") from error
+    function = next(entry for entry in lens.abi if entry.get("name") == "stateOf")
+    components = cast("list[Mapping[str, object]]", function["outputs"][0]["components"])  # type: ignore[typeddict-item]
+    return _struct(IndexState, answer, components)
+
+
+def read_prices_at(w3: Web3, core: Core, tokens: Sequence[str], block: BlockIdentifier = "latest") -> dict[str, int]:
+    """Token → D27{nUSD/tok} at a block, zero where there is no price."""
+    answer = core.contract(w3, "lens").functions.pricesOf(core.oracle, list(tokens)).call(block_identifier=block)
+    return {token: int(price) for token, price in zip(tokens, answer, strict=True)}
+
+
+_NESTED: dict[str, type] = {
+    "policy": PolicyState,
+    "plan": PlanState,
+    "limits": LimitsState,
+    "components": ComponentState,
+}
+
+
+def _struct(kind: type[Struct], values: Sequence[object], components: Sequence[Mapping[str, object]]) -> Struct:
+    """A Solidity struct as its dataclass: fields are matched by name, so that neither side can drift silently."""
+    found: dict[str, object] = {}
+    for entry, value in zip(components, values, strict=True):
+        name = _snake(str(entry["name"]))
+        inner = cast("Sequence[Mapping[str, object]]", entry.get("components", ()))
+        if entry["type"] == "tuple":
+            value = _struct(_NESTED[name], cast("Sequence[object]", value), inner)
+        elif entry["type"] == "tuple[]":
+            rows = cast("Sequence[Sequence[object]]", value)
+            value = tuple(_struct(_NESTED[name], row, inner) for row in rows)
+        found[name] = value
+    expected = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    if set(found) != expected:
+        odd = ", ".join(sorted(expected ^ set(found)))
+        raise ChainError(f"the compiled lens and {kind.__name__} disagree about {odd}; run `make setup`")
+    return kind(**found)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
