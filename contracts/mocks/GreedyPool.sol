@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {UniswapV3Taker} from "../takers/UniswapV3Taker.sol";
+
+/// @title GreedyPool
+/// @notice Looks like a Uniswap V3 pool to a taker, delivers nothing, and asks for payment of any token, as often as told.
+contract GreedyPool {
+    address public immutable token0;
+    address public immutable token1;
+    address public wanted;
+    uint256 public amount;
+    uint256 public times;
+
+    constructor(address token0_, address token1_) {
+        token0 = token0_;
+        token1 = token1_;
+    }
+
+    /// @notice What to ask for in the callback.
+    function want(address token, uint256 amount_, uint256 times_) external {
+        wanted = token;
+        amount = amount_;
+        times = times_;
+    }
+
+    function swap(address, bool, int256, uint160, bytes calldata) external returns (int256, int256) {
+        for (uint256 i; i < times; ++i) {
+            UniswapV3Taker(msg.sender).uniswapV3SwapCallback(int256(amount), 0, abi.encode(wanted));
+        }
+        return (0, 0);
+    }
+}
