@@ -212,10 +212,7 @@ def clean(_arguments):
     module = provision()
     if module is None:
         return 1
-    try:
-        module.clean()
-    except module.SetupFailed as problem:
-        return fail(str(problem))
+    module.clean()
     return 0
 
 

@@ -4,7 +4,7 @@
     node_modules   Solidity sources, the bytecode of real exchanges, the fallback compiler, as in package-lock.json
     .toolchain     uv, compilers, brownie's data folder, stamps and logs
 
-Nothing else is written, except the download caches of uv and npm and a folder for brownie keystores, `~/.brownie/accounts`.
+Nothing else is written, except the download caches of uv and npm.
 Every step has a stamp that holds what it depends on, so a step runs again only when that changed.
 """
 
@@ -527,12 +527,6 @@ def wait_with_signs_of_life(process: subprocess.Popen, every: float = 10.0) -> i
 
 def clean() -> None:
     """Removes what set-up, compiler and tests made. Keeps the record of contracts deployed on live networks."""
-    accounts = TOOLCHAIN / ".brownie" / "accounts"
-    if not accounts.is_symlink() and accounts.is_dir() and any(accounts.iterdir()):
-        raise SetupFailed(
-            f"There are keystores in {accounts}: move them to ~/.brownie/accounts first. Nothing was removed."
-        )
-
     for name in (".venv", "node_modules", ".toolchain", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
     for folder in ("offchain", "scripts", "tests"):
@@ -543,4 +537,6 @@ def clean() -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for chain in ("31337", "dev"):
         shutil.rmtree(ROOT / "build" / "deployments" / chain, ignore_errors=True)
-    print("Removed .venv, node_modules, .toolchain, build and caches; kept build/deployments and ~/.brownie/accounts.")
+    print(
+        "Removed .venv, node_modules, .toolchain, build and caches; kept build/deployments. Keystores are in ~/.brownie/accounts."
+    )

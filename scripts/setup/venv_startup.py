@@ -8,8 +8,9 @@ What it changes
   SOLCX_BINARY_PATH   the compiler of this project, `.toolchain/solcx` (unless already set); VVM_BINARY_PATH likewise
   PATH                `.venv/bin` first, because brownie starts `anvil` by name
   sys.path            the project folder last, so that `import offchain` works from anywhere
-  brownie data        `.toolchain/.brownie` instead of `~/.brownie`: an old network list there is neither used nor changed.
-                      `accounts` links to `~/.brownie/accounts`, so keystores are shared and survive `make clean`
+  brownie data        `.toolchain/.brownie` instead of `~/.brownie`: an old network list there is not used or changed
+  brownie accounts    still `~/.brownie/accounts`, so keystores are shared and survive `make clean`; readable by their
+                      owner only
   network hosts       `${NAME:-default}` works, `.env` is read, and port 0 means "any free port"
   devnet              deployments recorded on an earlier local chain are forgotten
   missing programs    are named, with the command that gets them
@@ -28,34 +29,14 @@ GET_PROGRAM = {
 
 
 def prepare_environment():
-    os.environ.setdefault("SOLCX_BINARY_PATH", os.path.join(TOOLCHAIN, "solcx"))
-    os.environ.setdefault("VVM_BINARY_PATH", os.path.join(TOOLCHAIN, "vvm"))
+    for name, folder in (("SOLCX_BINARY_PATH", "solcx"), ("VVM_BINARY_PATH", "vvm")):
+        os.environ[name] = os.environ.get(name) or os.path.join(TOOLCHAIN, folder)
     programs = [
         os.path.join(ROOT, ".venv", "bin"),
         os.path.join(TOOLCHAIN, "ganache", "node_modules", ".bin"),
     ]
     known = os.environ.get("PATH", os.defpath).split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([p for p in programs if p not in known] + known)
-
-
-def link_accounts():
-    """Makes `.toolchain/.brownie/accounts` a link to the user's own brownie keystores."""
-    link = os.path.join(TOOLCHAIN, ".brownie", "accounts")
-    target = os.path.join(os.path.expanduser("~"), ".brownie", "accounts")
-    try:
-        if os.path.islink(link) and os.readlink(link) == target and os.path.isdir(target):
-            return
-        os.makedirs(os.path.dirname(link), exist_ok=True)
-        os.makedirs(target, mode=0o700, exist_ok=True)
-        if os.path.isdir(link) and not os.path.islink(link):
-            return  # a real folder: made while the home folder could not be written; keep what is in it
-        fresh = f"{link}.{os.getpid()}"
-        os.symlink(target, fresh)
-        os.replace(fresh, link)
-    except OSError:
-        # No writable home folder: brownie makes a plain folder; drop a link it could not follow.
-        if os.path.islink(link) and not os.path.isdir(link):
-            os.unlink(link)
 
 
 def expand(text):
@@ -84,7 +65,6 @@ def load_brownie_config(module, execute):
     from pathlib import Path
 
     os.makedirs(os.environ["VVM_BINARY_PATH"], exist_ok=True)  # vvm does not make a folder it is told of
-    link_accounts()
     home = Path.__dict__["home"]
     Path.home = classmethod(lambda cls: cls(TOOLCHAIN))  # read once, for the data folder
     try:
@@ -101,6 +81,29 @@ def load_brownie_config(module, execute):
                 settings[key] = expand(settings[key])
         if "port" in settings and int(settings["port"]) == 0:
             settings["port"] = free_port()
+
+
+def home_data_folder():
+    from pathlib import Path
+
+    folder = Path.home() / ".brownie"
+    (folder / "accounts").mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def load_brownie_accounts(module, execute):
+    """Keystores are the one thing that stays in the home folder."""
+    execute(module)
+    module._get_data_folder = home_data_folder
+    if hasattr(module, "LocalAccount"):
+        save = module.LocalAccount.save
+
+        def save_privately(self, *arguments, **settings):
+            path = save(self, *arguments, **settings)
+            os.chmod(path, 0o600)
+            return path
+
+        module.LocalAccount.save = save_privately
 
 
 def load_brownie_rpc(module, execute):
@@ -165,6 +168,8 @@ def load_pytest_rewrite(module, execute):
 PATCHED = {
     "_pytest.assertion.rewrite": load_pytest_rewrite,
     "brownie._config": load_brownie_config,
+    "brownie.network.account": load_brownie_accounts,
+    "brownie._cli.accounts": load_brownie_accounts,
     "brownie.network.rpc": load_brownie_rpc,
     "brownie.project.main": load_brownie_project,
 }
