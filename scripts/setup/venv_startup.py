@@ -65,12 +65,15 @@ def load_brownie_config(module, execute):
     from pathlib import Path
 
     os.makedirs(os.environ["VVM_BINARY_PATH"], exist_ok=True)  # vvm does not make a folder it is told of
-    home = Path.__dict__["home"]
+    own_home = Path.__dict__.get("home")  # inherited since Python 3.13
     Path.home = classmethod(lambda cls: cls(TOOLCHAIN))  # read once, for the data folder
     try:
         execute(module)
     finally:
-        Path.home = home
+        if own_home is None:
+            del Path.home
+        else:
+            Path.home = own_home
 
     module.load_dotenv(os.path.join(ROOT, ".env"))
     for network in module.CONFIG.networks.values():
