@@ -1,0 +1,35 @@
+"""The hard limits of Ballast, as in `contracts/libraries/Constants.sol`; the differential test compares every one."""
+
+from __future__ import annotations
+
+WAD = 10**18  # D18{1}
+D27 = 10**27  # D27{1}
+PPM = 10**6  # {ppm}
+YEAR = 365 * 86_400  # {s}
+
+# --- basket
+MAX_COMPONENTS = 64  # {1} one bit of a mask each
+LOCKED_SHARES = 10**9  # {share} minted to nobody at bootstrap
+LOCKED_SHARES_HOLDER = "0x000000000000000000000000000000000000dEaD"
+BALANCE_GAS = 100_000  # {gas} for reading the balance of a deferred leg
+
+# --- fees
+MAX_STREAMING_FEE = 5 * WAD // 100  # D18{1/year}
+MAX_MINT_FEE = WAD // 100  # D18{1}
+MAX_REDEEM_FEE = WAD // 100  # D18{1}
+
+# --- safety
+MAX_PAUSE = 7 * 86_400  # {s}
+MAX_LOSS_CAPACITY = 5 * WAD // 100  # D18{1} of NAV per window
+MAX_TURNOVER_CAPACITY = 4 * WAD  # D18{1} of NAV per window
+MIN_WINDOW = 3_600  # {s}
+MAX_WINDOW = 30 * 86_400  # {s}
+MAX_VALUATION_AGE = 86_400  # {s}
+
+# --- plans
+MAX_SLIPPAGE = 50_000  # {ppm}
+MAX_PLAN_DURATION = 14 * 86_400  # {s}
+MAX_COOLDOWN = 86_400  # {s}
+
+# --- prices
+MAX_PRICE = 2**128 - 1  # D27{nUSD/tok}
