@@ -25,6 +25,7 @@ CHAIN_FREE = [PYTHON, "-m", "pytest", "-p", "no:pytest-brownie"]
 ON_BROWNIE = [BROWNIE, "test"]
 FAST_FOLDERS = [(CHAIN_FREE, "tests/offchain"), (CHAIN_FREE, "tests/setup")]
 SLOW_FOLDERS = [
+    (CHAIN_FREE, "tests/devnet"),
     (ON_BROWNIE, "tests/contracts"),
     (CHAIN_FREE, "tests/journeys"),
     (CHAIN_FREE, "tests/properties"),

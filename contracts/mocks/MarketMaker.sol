@@ -235,15 +235,17 @@ contract MarketMaker is Ownable {
         (uint256 x, uint256 y,) = pair.getReserves();
         uint256 k = Math.sqrt(x * y);
         uint256 sold = _amountToPrice(x, _amount0(k, sqrtPriceX96));
-        if (sold > 0) {
+        uint256 bought = _amountOut(sold, x, y);
+        if (bought > 0) {
             _pay(pair.token0(), address(pair), sold);
-            pair.swap(0, _amountOut(sold, x, y), address(this), "");
+            pair.swap(0, bought, address(this), "");
             return;
         }
         sold = _amountToPrice(y, Math.mulDiv(k, sqrtPriceX96, Q96));
-        if (sold > 0) {
+        bought = _amountOut(sold, y, x);
+        if (bought > 0) {
             _pay(pair.token1(), address(pair), sold);
-            pair.swap(_amountOut(sold, y, x), 0, address(this), "");
+            pair.swap(bought, 0, address(this), "");
         }
     }
 

@@ -94,7 +94,7 @@ def parse(name: str, content: dict[str, object]) -> Artifact:
         raise ArtifactMissing(f"{name}: the artifact has no ABI or no bytecode")
     code = code.removeprefix("0x")
     if "_" in code:
-        raise ArtifactMissing(f"{name}: the bytecode is not linked ({code[code.index('_'):][:40]}…)")
+        raise ArtifactMissing(f"{name}: the bytecode is not linked ({code[code.index('_') :][:40]}…)")
     if not re.fullmatch(r"[0-9a-fA-F]*", code):
         raise ArtifactMissing(f"{name}: the bytecode is not hexadecimal")
     return Artifact(name=name, abi=abi, bytecode="0x" + code if code else "")
@@ -127,7 +127,9 @@ def chainlink_proxy() -> Artifact:
     """Chainlink's EACAggregatorProxy, compiled from its npm source with solc 0.6.6 once and kept in build/vendor."""
     source = NODE_MODULES / _PROXY_SOURCE
     if not source.exists():
-        raise ArtifactMissing(f"Chainlink's sources are not installed: no node_modules/{_PROXY_SOURCE}. Run `make setup`")
+        raise ArtifactMissing(
+            f"Chainlink's sources are not installed: no node_modules/{_PROXY_SOURCE}. Run `make setup`"
+        )
     path = BUILD / "vendor" / "EACAggregatorProxy.json"
     if not path.exists():
         contract = _compile_proxy()
@@ -147,7 +149,9 @@ def _compile_proxy() -> dict[str, object]:
         return output["contracts"][_PROXY_SOURCE]["EACAggregatorProxy"]
     except (json.JSONDecodeError, KeyError) as error:
         reason = (done.stderr or done.stdout).strip().splitlines()
-        raise ArtifactMissing(f"solc 0.6.6 could not compile Chainlink's proxy: {reason[-1] if reason else 'no output'}") from error
+        raise ArtifactMissing(
+            f"solc 0.6.6 could not compile Chainlink's proxy: {reason[-1] if reason else 'no output'}"
+        ) from error
 
 
 def node_binary() -> str:

@@ -7,16 +7,14 @@ NotConnected and names the URL.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import cast
 from urllib.parse import urlsplit
 
 import requests
 from web3 import HTTPProvider, Web3
+from web3.types import RPCEndpoint, RPCResponse
 
 from offchain.errors import ChainError, NotConnected, WrongNetwork
-
-if TYPE_CHECKING:
-    from web3.types import RPCEndpoint, RPCResponse
 
 CHAIN_NAMES = {
     1: "Ethereum mainnet",
@@ -44,7 +42,9 @@ class NodeProvider(HTTPProvider):
     ) -> None:
         super().__init__(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
         self._url = url
-        self._on_failure = on_failure or (lambda reason: NotConnected(f"no node answers at {public_url(url)} ({reason}); {HOW_TO_START}"))
+        self._on_failure = on_failure or (
+            lambda reason: NotConnected(f"no node answers at {public_url(url)} ({reason}); {HOW_TO_START}")
+        )
 
     def make_request(self, method: RPCEndpoint, params: object) -> RPCResponse:
         try:
@@ -52,7 +52,9 @@ class NodeProvider(HTTPProvider):
         except requests.exceptions.RequestException as error:
             raise self._on_failure(_reason(error)) from error
         except ValueError as error:  # the answer is not JSON
-            raise NotConnected(f"{public_url(self._url)} answered {method} with something that is not JSON-RPC") from error
+            raise NotConnected(
+                f"{public_url(self._url)} answered {method} with something that is not JSON-RPC"
+            ) from error
 
     def make_batch_request(self, batch: list[tuple[RPCEndpoint, object]]) -> list[RPCResponse] | RPCResponse:
         try:
@@ -97,10 +99,7 @@ def public_url(url: str) -> str:
 
 def rpc(w3: Web3, method: str, *params: object) -> object:
     """One raw JSON-RPC call: its result, or ChainError with the node's own message."""
-    answer = w3.provider.make_request(method, list(params))  # type: ignore[arg-type]
-    if answer.get("error"):
-        raise ChainError(f"{method}: {answer['error'].get('message', answer['error'])}")  # type: ignore[union-attr]
-    return answer["result"]
+    return _result(method, w3.provider.make_request(RPCEndpoint(method), list(params)))
 
 
 def rpc_batch(w3: Web3, calls: list[tuple[str, list[object]]], *, size: int = 200) -> list[object]:
@@ -108,15 +107,19 @@ def rpc_batch(w3: Web3, calls: list[tuple[str, list[object]]], *, size: int = 20
     results: list[object] = []
     for start in range(0, len(calls), size):
         chunk = calls[start : start + size]
-        answers = w3.provider.make_batch_request([(method, params) for method, params in chunk])  # type: ignore[misc]
+        answers = cast(NodeProvider, w3.provider).make_batch_request([(RPCEndpoint(m), params) for m, params in chunk])
         if isinstance(answers, dict):
             raise ChainError(f"batch of {len(chunk)} calls: {answers.get('error', answers)}")
-        by_order = sorted(answers, key=lambda answer: int(answer["id"]))  # type: ignore[call-overload]
-        for (method, _), answer in zip(chunk, by_order, strict=True):
-            if answer.get("error"):
-                raise ChainError(f"{method}: {answer['error'].get('message', answer['error'])}")  # type: ignore[union-attr]
-            results.append(answer["result"])
+        in_order = sorted(answers, key=lambda answer: int(cast(int, answer["id"])))
+        results += [_result(method, answer) for (method, _), answer in zip(chunk, in_order, strict=True)]
     return results
+
+
+def _result(method: str, answer: RPCResponse) -> object:
+    error = answer.get("error")
+    if error:
+        raise ChainError(f"{method}: {error if isinstance(error, str) else error.get('message', error)}")
+    return answer["result"]
 
 
 def _reason(error: requests.exceptions.RequestException) -> str:

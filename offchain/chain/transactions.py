@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -61,7 +61,9 @@ def fees(w3: Web3, *, priority_fee: int = PRIORITY_FEE, cap: int = MAX_FEE) -> F
     """Fees that stay valid while the base fee doubles, never above `cap`. Raises ChainError when the base fee is above it."""
     base_fee = int(w3.eth.get_block("latest").get("baseFeePerGas", 0))
     if base_fee > cap:
-        raise ChainError(f"the base fee is {base_fee / 1e9:.3g} gwei, above the cap of {cap / 1e9:.3g} gwei; wait or raise the cap")
+        raise ChainError(
+            f"the base fee is {base_fee / 1e9:.3g} gwei, above the cap of {cap / 1e9:.3g} gwei; wait or raise the cap"
+        )
     max_fee = min(2 * base_fee + priority_fee, cap)
     return Fees(max_fee=max_fee, priority_fee=min(priority_fee, max_fee))
 
@@ -83,18 +85,22 @@ def send(
     return wait(w3, submit(w3, signer, call, value=value, gas=gas, fee_cap=fee_cap), timeout=timeout)
 
 
-def submit(w3: Web3, signer: Signer, call: Call, *, value: int = 0, gas: int | None = None, fee_cap: int = MAX_FEE) -> str:
+def submit(
+    w3: Web3, signer: Signer, call: Call, *, value: int = 0, gas: int | None = None, fee_cap: int = MAX_FEE
+) -> str:
     """Sends one transaction and returns its hash without waiting. Raises as `send`."""
     transaction = build(w3, signer, call, value=value, gas=gas, fee_cap=fee_cap)
     try:
         if isinstance(signer, str):
             return w3.eth.send_transaction(transaction).to_0x_hex()
-        return w3.eth.send_raw_transaction(signer.sign_transaction(transaction).raw_transaction).to_0x_hex()
+        return w3.eth.send_raw_transaction(signer.sign_transaction(cast(dict, transaction)).raw_transaction).to_0x_hex()
     except (ContractLogicError, Web3RPCError) as error:
         raise _refusal(error) from error
 
 
-def build(w3: Web3, signer: Signer, call: Call, *, value: int = 0, gas: int | None = None, fee_cap: int = MAX_FEE) -> TxParams:
+def build(
+    w3: Web3, signer: Signer, call: Call, *, value: int = 0, gas: int | None = None, fee_cap: int = MAX_FEE
+) -> TxParams:
     """The complete transaction, ready to sign: nonce, EIP-1559 fees, gas with margin, chain id."""
     sender = address_of(signer)
     chosen = fees(w3, cap=fee_cap)
@@ -140,17 +146,21 @@ def wait(w3: Web3, tx_hash: str, *, timeout: float = 120.0) -> TxReceipt:
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
     if receipt["status"] != 1:
-        raise TransactionReverted(f"transaction {tx_hash} reverted in block {receipt['blockNumber']}: {replay(w3, tx_hash)}")
+        raise TransactionReverted(
+            f"transaction {tx_hash} reverted in block {receipt['blockNumber']}: {replay(w3, tx_hash)}"
+        )
     return receipt
 
 
-def deploy(w3: Web3, signer: Signer, artifact: Artifact, *args: object, value: int = 0, gas: int | None = None) -> Contract:
+def deploy(
+    w3: Web3, signer: Signer, artifact: Artifact, *args: object, value: int = 0, gas: int | None = None
+) -> Contract:
     """Deploys a contract and returns it at its address."""
     if not artifact.bytecode:
         raise ChainError(f"{artifact.name} is an interface or abstract: there is nothing to deploy")
     factory = w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
     receipt = send(w3, signer, factory.constructor(*args), value=value, gas=gas)
-    return w3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
+    return at(w3, artifact, str(receipt["contractAddress"]))
 
 
 def at(w3: Web3, artifact: Artifact, address: str) -> Contract:
@@ -195,7 +205,12 @@ def require_mined(w3: Web3, hashes: Sequence[str]) -> None:
 def replay(w3: Web3, tx_hash: str) -> str:
     """Why a mined transaction reverted: the same call again on the block before it."""
     transaction = w3.eth.get_transaction(tx_hash)  # type: ignore[arg-type]
-    fields = {"from": transaction["from"], "data": transaction["input"], "value": transaction["value"], "gas": transaction["gas"]}
+    fields = {
+        "from": transaction["from"],
+        "data": transaction["input"],
+        "value": transaction["value"],
+        "gas": transaction["gas"],
+    }
     if transaction.get("to"):
         fields["to"] = transaction["to"]
     try:
@@ -256,13 +271,15 @@ def _gas(w3: Web3, transaction: dict[str, object]) -> int:
 @cache
 def _errors(stamp: int) -> dict[bytes, tuple[str, list[str], list[str]]]:
     """Selector → (name, argument names, argument types)."""
-    table: dict[bytes, tuple[str, list[str], list[str]]] = {keccak(text="Error(string)")[:4]: ("Error", [""], ["string"])}
+    table: dict[bytes, tuple[str, list[str], list[str]]] = {
+        keccak(text="Error(string)")[:4]: ("Error", [""], ["string"])
+    }
     for artifact in compiled() if stamp else []:
         for entry in artifact.abi:
             if entry.get("type") == "error":
-                inputs = entry["inputs"]
-                types = [collapse_if_tuple(item) for item in inputs]  # type: ignore[union-attr,arg-type]
-                names = [str(item["name"]) for item in inputs]  # type: ignore[union-attr,index]
+                inputs = cast(list, entry["inputs"])
+                types = [collapse_if_tuple(item) for item in inputs]
+                names = [str(item["name"]) for item in inputs]
                 table[keccak(text=f"{entry['name']}({','.join(types)})")[:4]] = (str(entry["name"]), names, types)
     return table
 

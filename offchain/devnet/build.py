@@ -19,7 +19,7 @@ from offchain.chain.artifacts import Artifact, artifact, chainlink_proxy, vendor
 from offchain.chain.transactions import Call, require_mined, submit_many
 from offchain.devnet.genuine import ZERO, Contracts, place_canonical, v2_pair_address, v3_pool_address
 from offchain.devnet.liquidity import LARGE_VOLUME
-from offchain.devnet.node import Anvil
+from offchain.devnet.node import LocalNode
 from offchain.devnet.quotes import USDC_ID, WETH_ID, Quote, read_quotes, require_known, to_date, to_seconds, token_facts
 from offchain.devnet.world import (
     FEED_DECIMALS,
@@ -58,21 +58,27 @@ class _Deployments:
         call = self._w3.eth.contract(abi=contract.abi, bytecode=contract.bytecode).constructor(*args)
         # 200 gas a byte of code, 16 a byte of calldata, and room for the constructor
         gas = 400_000 + 230 * (len(contract.bytecode) // 2)
-        address = to_checksum_address(keccak(rlp.encode([bytes.fromhex(self._operator[2:]), self._nonce + len(self.calls)]))[12:])
+        address = to_checksum_address(
+            keccak(rlp.encode([bytes.fromhex(self._operator[2:]), self._nonce + len(self.calls)]))[12:]
+        )
         self.calls.append((call, gas))
         return address
 
 
-def build(node: Anvil, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
+def build(node: LocalNode, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
     """See Devnet.build."""
     w3, first = node.w3, to_seconds(start)
     if node.timestamp >= first:
-        raise ChainError(f"the node is at {to_date(node.timestamp)} already; start it with timestamp=Devnet.genesis({to_date(first)!r})")
+        raise ChainError(
+            f"the node is at {to_date(node.timestamp)} already; start it with timestamp=Devnet.genesis({to_date(first)!r})"
+        )
     wanted = sorted({*coins, WETH_ID, USDC_ID})
     require_known(market, [coin for coin in wanted if coin != USDC_ID])
     quotes = read_quotes(market, wanted, until=first)
     if WETH_ID not in quotes:
-        raise ChainError(f"the market has no price of {WETH_ID!r} at {to_date(first)}, and every pool needs WETH; choose a later date")
+        raise ChainError(
+            f"the market has no price of {WETH_ID!r} at {to_date(first)}, and every pool needs WETH; choose a later date"
+        )
     quotes.setdefault(USDC_ID, dollar(first))
 
     operator = node.accounts[-1]
@@ -85,7 +91,7 @@ def build(node: Anvil, market: Market, *, start: object, coins: Sequence[str]) -
         hashes = submit_many(w3, operator, queue.calls)
     require_mined(w3, hashes)
 
-    world = Devnet(node, w3, market, contracts=contracts, tokens=tokens, opened=(), operator=operator)
+    world = Devnet(node, market, contracts=contracts, tokens=tokens, opened=(), operator=operator)
     world.begin(quotes, first)
     log.info("built a market of %d coins at %s", len(tokens), to_date(first))
     return world
@@ -112,7 +118,12 @@ def _deploy_genuine(queue: _Deployments, operator: str) -> Contracts:
 
 
 def _deploy_tokens(
-    queue: _Deployments, market: Market, coins: Sequence[str], contracts: Contracts, quotes: dict[str, Quote], first: int
+    queue: _Deployments,
+    market: Market,
+    coins: Sequence[str],
+    contracts: Contracts,
+    quotes: dict[str, Quote],
+    first: int,
 ) -> dict[str, Token]:
     later = read_quotes(market, [coin for coin in coins if coin not in quotes], until=2**40)
     tokens = {}
@@ -123,7 +134,9 @@ def _deploy_tokens(
             address, symbol, decimals = contracts.usdc, "USDC", 6
         else:
             symbol, decimals = token_facts(market, coin)
-            address = queue.add(artifact("TestToken"), coin.replace("-", " ").title(), symbol, decimals, contracts.market_maker)
+            address = queue.add(
+                artifact("TestToken"), coin.replace("-", " ").title(), symbol, decimals, contracts.market_maker
+            )
         price = (quotes.get(coin) or later.get(coin) or dollar(first)).price
         feed_decimals = SMALL_FEED_DECIMALS if price < SMALL_PRICE else FEED_DECIMALS
         underlying = {"WETH": "ETH", "WBTC": "BTC"}.get(symbol, symbol)

@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from offchain.chain.artifacts import V2_PAIR_INIT_CODE_HASH, V3_POOL_INIT_CODE_HASH
-from offchain.devnet.node import Anvil
+from offchain.devnet.node import LocalNode
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
@@ -43,7 +43,7 @@ class Contracts:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
-def place_canonical(node: Anvil, chain_id: int) -> None:
+def place_canonical(node: LocalNode, chain_id: int) -> None:
     """Puts Multicall3 and Permit2 where they are on every chain."""
     node.set_code(MULTICALL3, _code("multicall3"))
     node.set_code(PERMIT2, permit2_code(chain_id))
@@ -60,7 +60,9 @@ def permit2_code(chain_id: int) -> bytes:
 def permit2_domain_separator(chain_id: int) -> bytes:
     """EIP-712 domain separator of Permit2 on a chain."""
     domain = keccak(text="EIP712Domain(string name,uint256 chainId,address verifyingContract)")
-    return keccak(encode(["bytes32", "bytes32", "uint256", "address"], [domain, keccak(text="Permit2"), chain_id, PERMIT2]))
+    return keccak(
+        encode(["bytes32", "bytes32", "uint256", "address"], [domain, keccak(text="Permit2"), chain_id, PERMIT2])
+    )
 
 
 def v2_pair_address(factory: str, token_a: str, token_b: str) -> str:

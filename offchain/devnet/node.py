@@ -1,174 +1,31 @@
-"""The local node: one anvil process that we start, watch and always stop.
+"""What a local node can do beyond a live one: snapshots, blocks at a time of our choice, accounts without a key.
 
-    with Anvil.start() as node:
-        node.w3.eth.block_number
-
-It listens on 127.0.0.1 only. When it dies, the next call raises NodeDied instead of a connection error; when its port
-is taken, PortInUse says so. Time is the chain's own: every block is BLOCK_TIME after its parent unless said otherwise,
-whatever the wall clock says, so that two runs make the same blocks.
+`LocalNode(w3)` works on any anvil, also one that another process started; `anvil.py` starts our own. Chain time is the
+chain's own: a block is BLOCK_TIME after its parent unless said otherwise, whatever the wall clock says, so that two runs
+make the same blocks.
 """
 
 from __future__ import annotations
 
-import atexit
-import ctypes
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
 
 from web3 import Web3
+from web3.types import BlockData
 
-from offchain.chain.client import NodeProvider, rpc, rpc_batch
-from offchain.errors import ChainError, NodeDied, NotConnected, PortInUse
+from offchain.chain.client import rpc, rpc_batch
+from offchain.errors import ChainError
 
-CHAIN_ID = 31337
 BLOCK_TIME = 12  # {s}
 BLOCK_GAS = 60_000_000  # {gas} as on mainnet
-ACCOUNTS = 20
-BALANCE = 1_000_000  # {ETH} of each account
-START_SECONDS = 15.0
-HOST = "127.0.0.1"
 
 
 @dataclass(eq=False)
-class Anvil:
-    """A running anvil: `url`, `pid`, a connected `w3`, and the node-only verbs. Use `Anvil.start()`."""
+class LocalNode:
+    """A development node behind a connected `w3`."""
 
-    url: str
-    port: int
-    pid: int
     w3: Web3 = field(repr=False)
-    _process: subprocess.Popen[bytes] = field(repr=False)
-    _folder: Path = field(repr=False)
-
-    @classmethod
-    def start(
-        cls,
-        port: int | None = None,
-        *,
-        chain_id: int = CHAIN_ID,
-        timestamp: int | None = None,
-        accounts: int = ACCOUNTS,
-        hardfork: str = "osaka",
-        extra: tuple[str, ...] = (),
-    ) -> Anvil:
-        """Starts anvil on `port`, or on a free one. `timestamp` {s} is the genesis block's; `extra` goes to the command line.
-
-        Transactions above the EIP-7825 limit of 2^24 gas are refused, as on live chains. Raises PortInUse, or NodeDied
-        with anvil's own words when it does not come up.
-        """
-        for last_try in (False, False, True):
-            chosen = port if port is not None else _free_port()
-            try:
-                return cls._start(chosen, chain_id, timestamp, accounts, hardfork, extra)
-            except PortInUse:
-                if port is not None or last_try:
-                    raise
-        raise AssertionError("unreachable")
-
-    @classmethod
-    def _start(
-        cls, port: int, chain_id: int, timestamp: int | None, accounts: int, hardfork: str, extra: tuple[str, ...]
-    ) -> Anvil:
-        if _is_taken(port):
-            raise PortInUse(f"port {port} of {HOST} is in use by another program; stop it or choose another with --port")
-        folder = Path(tempfile.mkdtemp(prefix="ballast-anvil-"))
-        command = [
-            anvil_binary(), "--quiet", "--host", HOST, "--port", str(port), "--chain-id", str(chain_id),
-            "--accounts", str(accounts), "--balance", str(BALANCE), "--hardfork", hardfork,
-            "--gas-limit", str(BLOCK_GAS), "--enable-tx-gas-limit", "--no-request-size-limit", "--no-cors",
-            "--cache-path", str(folder), *extra,
-        ]  # fmt: skip
-        if timestamp is not None:
-            command += ["--timestamp", str(timestamp)]
-        with (folder / "stderr").open("wb") as stderr:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
-                start_new_session=True, preexec_fn=_die_with_parent(),
-            )  # fmt: skip
-        node = cls._attach(process, port, folder)
-        atexit.register(node.stop)
-        try:
-            node._wait_until_up()
-            rpc(node.w3, "anvil_setBlockTimestampInterval", BLOCK_TIME)
-        except BaseException:
-            node.stop()
-            raise
-        return node
-
-    @classmethod
-    def _attach(cls, process: subprocess.Popen[bytes], port: int, folder: Path) -> Anvil:
-        url = f"http://{HOST}:{port}"
-        node = cls.__new__(cls)
-        w3 = Web3(NodeProvider(url, timeout=120.0, on_failure=lambda reason: node._failure(reason)))
-        node.__init__(url=url, port=port, pid=process.pid, w3=w3, _process=process, _folder=folder)  # type: ignore[misc]
-        return node
-
-    def _failure(self, reason: str) -> Exception:
-        """What a lost connection means: the process is gone, or it is there and does not answer."""
-        for _ in range(20):  # a killed process needs a moment to be reaped
-            if self._process.poll() is not None:
-                return NodeDied(f"the local node (anvil, pid {self.pid}, {self.url}) is gone: {self._last_words()}")
-            time.sleep(0.01)
-        return NotConnected(f"the local node (anvil, pid {self.pid}) does not answer at {self.url} ({reason})")
-
-    def _last_words(self) -> str:
-        code = self._process.poll()
-        said = ""
-        if (stderr := self._folder / "stderr").exists():
-            said = stderr.read_text(errors="replace").strip().splitlines()[-1:] and stderr.read_text(errors="replace").strip().splitlines()[-1]
-        if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        return f"exit code {code}{': ' + said if said else ''}"
-
-    def _wait_until_up(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with socket.socket() as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex((HOST, self.port)) == 0:
-                    _ = self.w3.eth.chain_id
-                    return
-            time.sleep(0.01)
-        words = self._last_words()
-        if "in use" in words:
-            raise PortInUse(f"port {self.port} of {HOST} is in use by another program; stop it or choose another with --port")
-        raise NodeDied(f"anvil did not come up on {self.url}: {words}")
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """Ends the process, by its own handle and no other. Safe to call twice."""
-        atexit.unregister(self.stop)
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=3)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(timeout=3)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Anvil:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
-
-    # --- what only a local node can do --------------------------------------------------------------------------------
 
     @property
     def accounts(self) -> list[str]:
@@ -187,7 +44,11 @@ class Anvil:
     def revert(self, snapshot: str) -> None:
         """Goes back to a snapshot, which is used up by that."""
         if rpc(self.w3, "evm_revert", snapshot) is not True:
-            raise ChainError(f"snapshot {snapshot} does not exist any more: each can be used once; take a new one after a revert")
+            raise ChainError(
+                f"snapshot {snapshot} does not exist any more: each can be used once; take a new one after a revert"
+            )
+        # anvil keeps the base fee of the future it has just forgotten; two runs would differ by it
+        rpc(self.w3, "anvil_setNextBlockBaseFeePerGas", hex(next_base_fee(self.w3.eth.get_block("latest"))))
 
     @contextmanager
     def rewound(self) -> Iterator[None]:
@@ -196,8 +57,7 @@ class Anvil:
         try:
             yield
         finally:
-            if self.is_running:
-                self.revert(snapshot)
+            self.revert(snapshot)
 
     def mine(self, *, timestamp: int | None = None) -> None:
         """Mines one block, at `timestamp` {s} if given."""
@@ -211,14 +71,19 @@ class Anvil:
 
     @contextmanager
     def one_block(self, *, timestamp: int | None = None) -> Iterator[None]:
-        """Everything sent inside goes into one block, mined at the end; an oversized block is allowed for that moment."""
+        """Everything sent inside goes into one block, mined at the end; an oversized block is allowed for that moment.
+
+        When something inside fails, nothing of it is mined.
+        """
         rpc_batch(self.w3, [("evm_setAutomine", [False]), ("evm_setBlockGasLimit", [hex(10**10)])])
         try:
             yield
             self.mine(timestamp=timestamp)
+        except BaseException:
+            rpc(self.w3, "anvil_dropAllTransactions")
+            raise
         finally:
-            if self.is_running:
-                rpc_batch(self.w3, [("evm_setBlockGasLimit", [hex(BLOCK_GAS)]), ("evm_setAutomine", [True])])
+            rpc_batch(self.w3, [("evm_setBlockGasLimit", [hex(BLOCK_GAS)]), ("evm_setAutomine", [True])])
 
     def set_balance(self, account: str, wei: int) -> None:
         rpc(self.w3, "anvil_setBalance", account, hex(wei))
@@ -244,38 +109,13 @@ class Anvil:
     def load(self, state: str) -> None:
         """Takes over a dumped state, block number and time included."""
         if rpc(self.w3, "anvil_loadState", state) is not True:
-            raise ChainError("anvil refused the saved state; delete build/devnet and build it again")
+            raise ChainError("anvil refused the saved state; save it again with this version")
+        rpc(self.w3, "evm_setTime", self.timestamp * 1000)
 
 
-def anvil_binary() -> str:
-    """anvil from this Python environment, else from PATH."""
-    beside = Path(sys.prefix) / ("Scripts" if os.name == "nt" else "bin") / ("anvil.exe" if os.name == "nt" else "anvil")
-    if beside.exists():
-        return str(beside)
-    if found := shutil.which("anvil"):
-        return found
-    raise ChainError("anvil is not installed in this Python environment or on PATH; run `make setup`")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return True
-    return False
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """On Linux the kernel ends anvil even when we are killed outright. Bound to the starting thread, hence main only."""
-    if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(1, signal.SIGTERM)
+def next_base_fee(block: BlockData) -> int:
+    """{wei/gas} EIP-1559's base fee of the block after `block`."""
+    base, used, target = block["baseFeePerGas"], block["gasUsed"], block["gasLimit"] // 2
+    if used > target:
+        return base + max(base * (used - target) // target // 8, 1)
+    return base - base * (target - used) // target // 8

@@ -3,7 +3,7 @@
     market = load_market("market.parquet")
     coins = choose_coins(market, ["2021-01-04"], top=30)
     with Anvil.start(timestamp=Devnet.genesis("2021-01-04")) as node:
-        world = Devnet.load_or_build(node, market, start="2021-01-04", coins=coins)
+        world = Devnet.build(node, market, start="2021-01-04", coins=coins)
         world.step("2021-01-05")
         world.price("uniswap"), world.pool_price("uniswap")
 
@@ -18,15 +18,17 @@ feed is not updated: it goes stale.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import isqrt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from web3 import Web3
 from web3.contract.contract import Contract
 
 from offchain.chain.artifacts import Artifact, artifact, chainlink_proxy, vendor
@@ -34,7 +36,7 @@ from offchain.chain.client import rpc_batch
 from offchain.chain.transactions import Call, at, require_mined, send, submit_many
 from offchain.devnet import liquidity as rule
 from offchain.devnet.genuine import MULTICALL3, PERMIT2, Contracts
-from offchain.devnet.node import Anvil
+from offchain.devnet.node import LocalNode
 from offchain.devnet.quotes import USDC_ID, WETH_ID, Quote, read_quotes, to_date, to_seconds
 from offchain.errors import ChainError
 
@@ -79,7 +81,13 @@ class Pool:
     token1: str
 
     def as_dict(self) -> dict[str, object]:
-        return {"kind": self.kind, "address": self.address, "fee": self.fee, "token0": self.token0, "token1": self.token1}
+        return {
+            "kind": self.kind,
+            "address": self.address,
+            "fee": self.fee,
+            "token0": self.token0,
+            "token1": self.token1,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +123,17 @@ class Devnet:
     """
 
     def __init__(
-        self, node: Anvil | None, w3: Web3, market: Market, *, contracts: Contracts, tokens: dict[str, Token], opened: Iterable[str], operator: str
+        self,
+        node: LocalNode,
+        market: Market,
+        *,
+        contracts: Contracts,
+        tokens: dict[str, Token],
+        opened: Iterable[str],
+        operator: str,
     ) -> None:
         self.node = node
-        self.w3 = w3
+        self.w3 = w3 = node.w3
         self.market = market
         self.contracts = contracts
         self.tokens = tokens
@@ -135,34 +150,44 @@ class Devnet:
         return to_seconds(start) - BEFORE_START
 
     @classmethod
-    def build(cls, node: Anvil, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
+    def build(cls, node: LocalNode, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
         """Deploys everything on a fresh node and leaves it at `start` exactly, with prices and pools of that date."""
-        from offchain.devnet.build import build
+        from offchain.devnet.build import build  # it is made of what this file defines
 
         return build(node, market, start=start, coins=coins)
 
     @classmethod
-    def load_or_build(cls, node: Anvil, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
-        """As `build`, but takes the state from build/devnet when the same one was built before."""
-        from offchain.devnet.cache import load_or_build
-
-        return load_or_build(node, market, start=start, coins=coins)
-
-    @classmethod
-    def attach(cls, w3: Web3, market: Market, manifest: dict[str, object], *, node: Anvil | None = None) -> Devnet:
-        """The market that a manifest describes, on a node that runs already. Without `node` it can be read, not stepped."""
-        if w3.eth.chain_id != manifest["chain_id"]:
-            raise ChainError(f"the manifest is of chain {manifest['chain_id']}, the node is on chain {w3.eth.chain_id}")
+    def attach(cls, node: LocalNode, market: Market, manifest: dict[str, object]) -> Devnet:
+        """The market that a manifest describes, on a node that holds it already, whoever started that."""
+        chain_id = node.w3.eth.chain_id
+        if chain_id != manifest["chain_id"]:
+            raise ChainError(f"the manifest is of chain {manifest['chain_id']}, the node is on chain {chain_id}")
         contracts = Contracts(**manifest["contracts"])  # type: ignore[arg-type]
-        if not w3.eth.get_code(w3.to_checksum_address(contracts.market_maker)):
-            raise ChainError("the node does not hold the market of this manifest (it was restarted?); run `make chain` again")
+        if not node.w3.eth.get_code(node.w3.to_checksum_address(contracts.market_maker)):
+            raise ChainError(
+                "the node does not hold the market of this manifest (was it restarted?); run `make chain` again"
+            )
         tokens = {
             coin: Token(id=coin, **{**facts, "pools": tuple(Pool(**pool) for pool in facts["pools"])})
             for coin, facts in manifest["tokens"].items()  # type: ignore[attr-defined]
         }
-        return cls(
-            node, w3, market, contracts=contracts, tokens=tokens, opened=manifest["opened"], operator=str(manifest["operator"])  # type: ignore[arg-type]
-        )
+        world = cls(node, market, contracts=contracts, tokens=tokens, opened=(), operator=str(manifest["operator"]))
+        world._opened = world._existing_pools()
+        return world
+
+    def save(self, path: Path) -> None:
+        """Writes the whole chain, whatever was deployed on it since, to a file that `load` reads."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"manifest": self.manifest(), "state": self.node.dump()}))
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, node: LocalNode, market: Market, path: Path) -> Devnet:
+        """A saved world on a fresh node: same addresses, same state, same block number and time."""
+        saved = json.loads(path.read_text())
+        node.load(saved["state"])
+        return cls.attach(node, market, saved["manifest"])
 
     def manifest(self) -> dict[str, object]:
         """Everything needed to find this market on its chain, as plain JSON."""
@@ -172,7 +197,6 @@ class Devnet:
             "operator": self.operator,
             "contracts": self.contracts.as_dict(),
             "tokens": {coin: token.as_dict() for coin, token in sorted(self.tokens.items())},
-            "opened": sorted(self._opened),
         }
 
     # --- addresses people ask for -------------------------------------------------------------------------------------
@@ -230,10 +254,11 @@ class Devnet:
         The latest block's timestamp is `t` exactly afterwards. Feeds answer with the time at which the market saw the
         price; coins that the market did not see since the last step are not updated.
         """
-        node = self._local_node()
         now, then = self.now, to_seconds(t)
         if then <= now:
-            raise ChainError(f"the local market is at {to_date(now)} already and cannot step back to {to_date(then)}; use a snapshot")
+            raise ChainError(
+                f"the local market is at {to_date(now)} already and cannot step back to {to_date(then)}; use a snapshot"
+            )
         fresh = read_quotes(self.market, self.tokens, until=then, after=now)
         known = {**self._quotes(now), **fresh}
         if USDC_ID not in known:
@@ -242,28 +267,32 @@ class Devnet:
         calls = [*self._openings(known), *self._trades(known)]
         settled = max(now + 1, then - SETTLE)
         if settled < then:
-            self._run(node, calls, timestamp=settled)
+            self._run(calls, timestamp=settled)
             calls = []
-        self._run(node, [*calls, *self._reports(fresh)], timestamp=then)
+        self._run([*calls, *self._reports(fresh)], timestamp=then)
 
     def begin(self, quotes: dict[str, Quote], first: int) -> None:
         """Opens the pools and gives the feeds their first answers; the world is at `first` {s} afterwards. For `build`."""
-        node = self._local_node()
-        self._run(node, self._openings(quotes), timestamp=first - SETTLE)
-        self._run(node, self._reports(quotes), timestamp=first)
+        self._run(self._openings(quotes), timestamp=first - SETTLE)
+        self._run(self._reports(quotes), timestamp=first)
 
     def _quotes(self, until: int) -> dict[str, Quote]:
         return read_quotes(self.market, self.tokens, until=until)
 
-    def _run(self, node: Anvil, calls: list[tuple[Call, int]], *, timestamp: int) -> None:
-        with node.one_block(timestamp=timestamp):
+    def _run(self, calls: list[tuple[Call, int]], *, timestamp: int) -> None:
+        with self.node.one_block(timestamp=timestamp):
             hashes = submit_many(self.w3, self.operator, calls)
         require_mined(self.w3, hashes)
 
-    def _local_node(self) -> Anvil:
-        if self.node is None:
-            raise ChainError("this market is only attached to; the process that started its node can step it")
-        return self.node
+    @contextmanager
+    def rewound(self) -> Iterator[None]:
+        """`with world.rewound():` whatever happens to the chain inside is undone at the end."""
+        opened = set(self._opened)
+        try:
+            with self.node.rewound():
+                yield
+        finally:
+            self._opened = opened
 
     # --- what a step sends --------------------------------------------------------------------------------------------
 
@@ -306,7 +335,7 @@ class Devnet:
             share = rule.V3_SHARE if pool.kind == "v3" else 1.0 - rule.V3_SHARE
         return rule.sqrt_price_x96(*facts), rule.liquidity(share * rule.tvl(known[token.id].volume), *facts)
 
-    def _in_batches(self, verb: str, items: list[tuple[object, ...]], gas: int) -> list[tuple[Call, int]]:
+    def _in_batches(self, verb: str, items: Sequence[tuple[object, ...]], gas: int) -> list[tuple[Call, int]]:
         function: Callable[[object], Call] = self._maker.functions[verb]
         size = TX_GAS // gas
         return [(function(items[i : i + size]), TX_GAS) for i in range(0, len(items), size)]
@@ -359,16 +388,32 @@ class Devnet:
         reserve0, reserve1, _ = _words(self._read([(pool.address, "0x0902f1ac")])[0])
         return isqrt((reserve1 << 192) // reserve0), isqrt(reserve0 * reserve1)
 
+    def pool_value(self, pool: Pool) -> Decimal:
+        """{USD} what an open pool's full-range liquidity holds, both sides."""
+        root, amount = self.pool_state(pool)
+        token0 = self._by_address[pool.token0]
+        quotes = self._quotes(self.now)
+        usd = quotes[token0.id].price if token0.id in quotes else Fraction(1)
+        return Decimal(int(2 * Fraction(amount * 2**96, root) / 10**token0.decimals * usd * 100)).scaleb(-2)
+
     def is_open(self, pool: Pool) -> bool:
         """Whether the pool exists already: it opens with its coin's first price."""
         return pool.address in self._opened
+
+    def _existing_pools(self) -> set[str]:
+        pools = [pool.address for token in self.tokens.values() for pool in token.pools]
+        codes = rpc_batch(self.w3, [("eth_getCode", [address, "latest"]) for address in pools])
+        return {address for address, code in zip(pools, codes, strict=True) if code != "0x"}
 
     def balance(self, account: str, coin: str) -> int:
         """{tok} that an account holds."""
         return int(self.erc20(coin).functions.balanceOf(account).call())
 
     def _read(self, calls: list[tuple[str, str]]) -> list[str]:
-        return [str(answer) for answer in rpc_batch(self.w3, [("eth_call", [{"to": to, "data": data}, "latest"]) for to, data in calls])]
+        return [
+            str(answer)
+            for answer in rpc_batch(self.w3, [("eth_call", [{"to": to, "data": data}, "latest"]) for to, data in calls])
+        ]
 
     # --- giving and meddling ------------------------------------------------------------------------------------------
 
@@ -378,7 +423,7 @@ class Devnet:
 
     def fund(self, account: str, *, ether: int = 1000, usdc: int = 0) -> None:
         """Gives an account whole ETH for gas and whole USDC to invest; the ETH balance is set, not added to."""
-        self._local_node().set_balance(account, ether * 10**18)
+        self.node.set_balance(account, ether * 10**18)
         if usdc:
             self.faucet(account, USDC_ID, usdc * 10**self.usdc.decimals)
 
