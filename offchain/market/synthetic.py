@@ -27,14 +27,20 @@ SEED = 20240101
 
 # the date on which glitch-network trades at a thousand times its price: a Monday, when LC10 is reviewed
 GLITCH_DAY = 427
-CRASH_DAY = 505
+CRASH_DAY = 340
 DELISTED_DAY = 330
 YOUNG_DAYS = 45
+FASHION = 0.008
+# how much of the distance to its fair share of the market a coin with seasons makes good in a day
+PULL = 0.015
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coin:
-    """One invented history. price USD, supply in coins, growth of supply per year, turnover = volume / cap per day."""
+    """One invented history. price USD, supply in coins, growth of supply per year, turnover = volume / cap per day.
+
+    `season` days of fashion follow `season` days out of it: neighbours in rank overtake each other again and again.
+    """
 
     id: str
     symbol: str
@@ -46,6 +52,7 @@ class Coin:
     wobble: float = 0.03
     growth: float = 0.02
     turnover: float = 0.06
+    season: int = 0
     tags: str = ""
 
 
@@ -72,19 +79,19 @@ COINS = (
     Coin(id="solana", symbol="SOL", name="Solana", decimals=9, price=104, supply=432e6, beta=1.35, wobble=0.028, growth=0.05),
     Coin(id="ripple", symbol="XRP", name="XRP", decimals=6, price=0.62, supply=54.2e9, beta=0.9, wobble=0.026),
     Coin(id="cardano", symbol="ADA", name="Cardano", decimals=6, price=0.61, supply=35.3e9, beta=1.1, wobble=0.024),
-    Coin(id="avalanche-2", symbol="AVAX", name="Avalanche", decimals=18, price=39.5, supply=365e6, beta=1.3, wobble=0.03, growth=0.06),
+    Coin(id="avalanche-2", symbol="AVAX", name="Avalanche", decimals=18, price=39.5, supply=3.65e+08, season=58, beta=1.3, wobble=0.03, growth=0.06),
     Coin(id="dogecoin", symbol="DOGE", name="Dogecoin", decimals=8, price=0.091, supply=142.5e9, beta=1.25, wobble=0.032, growth=0.035, tags="meme"),
-    Coin(id="tron", symbol="TRX", name="TRON", decimals=6, price=0.128, supply=88.4e9, beta=0.75, wobble=0.022, growth=-0.02),
-    Coin(id="polkadot", symbol="DOT", name="Polkadot", decimals=10, price=8.3, supply=1.27e9, beta=1.15, wobble=0.026, growth=0.08),
-    Coin(id="chainlink", symbol="LINK", name="Chainlink", decimals=18, price=16.2, supply=568e6, beta=1.1, wobble=0.029, growth=0.07, tags="oracle;defi"),
-    Coin(id="matic-network", symbol="MATIC", name="Polygon", decimals=18, price=0.97, supply=9.3e9, beta=1.2, wobble=0.028),
-    Coin(id="near", symbol="NEAR", name="NEAR Protocol", decimals=24, price=5.1, supply=1.01e9, beta=1.35, wobble=0.034, growth=0.05),
-    Coin(id="litecoin", symbol="LTC", name="Litecoin", decimals=8, price=73, supply=74e6, beta=0.9, wobble=0.02),
-    Coin(id="bitcoin-cash", symbol="BCH", name="Bitcoin Cash", decimals=8, price=262, supply=19.6e6, beta=1.0, wobble=0.027),
-    Coin(id="uniswap", symbol="UNI", name="Uniswap", decimals=18, price=7.4, supply=598e6, beta=1.15, wobble=0.03, tags="defi;dex"),
-    Coin(id="cosmos", symbol="ATOM", name="Cosmos Hub", decimals=6, price=10.6, supply=385e6, beta=1.1, wobble=0.027, growth=0.09),
+    Coin(id="tron", symbol="TRX", name="TRON", decimals=6, price=0.128, supply=1.25e+11, season=47, beta=0.75, wobble=0.022, growth=-0.02),
+    Coin(id="polkadot", symbol="DOT", name="Polkadot", decimals=10, price=8.3, supply=1.5e+09, season=39, beta=1.15, wobble=0.026, growth=0.08),
+    Coin(id="chainlink", symbol="LINK", name="Chainlink", decimals=18, price=16.2, supply=7.6e+08, season=66, beta=1.1, wobble=0.029, growth=0.07, tags="oracle;defi"),
+    Coin(id="matic-network", symbol="MATIC", name="Polygon", decimals=18, price=0.97, supply=1.25e+10, season=52, beta=1.2, wobble=0.028),
+    Coin(id="near", symbol="NEAR", name="NEAR Protocol", decimals=24, price=5.1, supply=2.1e+09, season=44, beta=1.35, wobble=0.034, growth=0.05),
+    Coin(id="litecoin", symbol="LTC", name="Litecoin", decimals=8, price=73, supply=1.4e+08, season=61, beta=0.9, wobble=0.02),
+    Coin(id="bitcoin-cash", symbol="BCH", name="Bitcoin Cash", decimals=8, price=262, supply=4e+07, season=35, beta=1.0, wobble=0.027),
+    Coin(id="uniswap", symbol="UNI", name="Uniswap", decimals=18, price=7.4, supply=1.25e+09, season=49, beta=1.15, wobble=0.03, tags="defi;dex"),
+    Coin(id="cosmos", symbol="ATOM", name="Cosmos Hub", decimals=6, price=10.6, supply=8.5e+08, season=41, beta=1.1, wobble=0.027, growth=0.09),
     Coin(id="stellar", symbol="XLM", name="Stellar", decimals=7, price=0.129, supply=28.2e9, beta=0.95, wobble=0.028),
-    Coin(id="internet-computer", symbol="ICP", name="Internet Computer", decimals=8, price=11.4, supply=455e6, beta=1.25, wobble=0.034, growth=0.04),
+    Coin(id="internet-computer", symbol="ICP", name="Internet Computer", decimals=8, price=11.4, supply=8e+08, season=71, beta=1.25, wobble=0.034, growth=0.04),
     Coin(id="filecoin", symbol="FIL", name="Filecoin", decimals=18, price=6.6, supply=480e6, beta=1.2, wobble=0.028, growth=0.15),
     Coin(id="aptos", symbol="APT", name="Aptos", decimals=8, price=9.8, supply=310e6, beta=1.3, wobble=0.033, growth=0.3),
     Coin(id="arbitrum", symbol="ARB", name="Arbitrum", decimals=18, price=1.7, supply=1.27e9, beta=1.3, wobble=0.03, growth=0.5, tags="layer2"),
@@ -170,16 +177,25 @@ def _market_returns(dice: Iterator[Floats]) -> Floats:
 
 def _history(coin: Coin, factor: Floats, dice: Iterator[Floats]) -> tuple[Floats, Floats, Floats]:
     """(price USD, market cap USD, volume USD per day), one value per day each."""
-    moves = np.maximum(coin.beta * factor + coin.wobble * _noise(dice, DAYS), -0.4)
+    moves = np.maximum(coin.beta * factor + coin.wobble * _noise(dice, DAYS) + _fashion(coin.season), -0.4)
     price = np.empty(DAYS)
-    level = coin.price
-    for day, move in enumerate(moves.tolist()):
+    level = fair = coin.price
+    pull = PULL if coin.season else 0.0
+    for day, (move, common) in enumerate(zip(moves.tolist(), factor.tolist(), strict=True)):
         price[day] = level
-        level = level * (1.0 + move)
+        level = level * (1.0 + move + pull * (fair / level - 1.0))
+        fair = fair * (1.0 + common)
     years = np.arange(DAYS) / 365.0
     cap = price * (coin.supply * (1.0 + coin.growth * years))
     volume = cap * (coin.turnover * (0.5 + next(dice) + 8.0 * np.abs(moves)))
     return price, cap, volume
+
+
+def _fashion(season: int) -> Floats:
+    if season == 0:
+        return np.zeros(DAYS)
+    half_seasons = (np.arange(DAYS) + season // 2) // season
+    return np.where(half_seasons % 2 == 0, FASHION, -FASHION)
 
 
 def _hurt(prices: dict[str, Floats], caps: dict[str, Floats], volumes: dict[str, Floats]) -> None:

@@ -38,8 +38,9 @@ def screen(
 def _screen_one(coin: CoinFacts, t: datetime, rules: UniverseRules, on_chain: frozenset[str] | None) -> Screened:
     reason = (
         _excluded_by_name(coin, rules)
+        or _dead(coin, t)
         or _excluded_by_class(coin, rules)
-        or _without_market(coin, t)
+        or _unknown(coin)
         or _below_threshold(coin, rules)
         or ("no token or feed on this chain" if on_chain is not None and coin.id not in on_chain else "")
     )
@@ -61,16 +62,20 @@ def _excluded_by_class(coin: CoinFacts, rules: UniverseRules) -> str:
     return ""
 
 
-def _without_market(coin: CoinFacts, t: datetime) -> str:
+def _dead(coin: CoinFacts, t: datetime) -> str:
     if coin.gap_days > MAX_GAP_DAYS or coin.state in ("gone", "none"):
         last = (t - timedelta(days=coin.gap_days)).date()
         return f"no price since {last} ({coin.gap_days} days, limit {MAX_GAP_DAYS})"
+    if coin.idle_days >= MAX_IDLE_DAYS:
+        return f"nothing traded for {coin.idle_days} days (limit {MAX_IDLE_DAYS - 1})"
+    return ""
+
+
+def _unknown(coin: CoinFacts) -> str:
     if coin.state == "new":
         return f"price known for fewer than {CONFIRM_DAYS} days that agree"
     if coin.state == "jump_down":
-        return f"price fell to {_times(coin)} of the last believed one; not believed for {CONFIRM_DAYS} days yet"
-    if coin.idle_days >= MAX_IDLE_DAYS:
-        return f"nothing traded for {coin.idle_days} days (limit {MAX_IDLE_DAYS - 1})"
+        return f"price fell to {_times(coin)} the last believed one; not believed until {CONFIRM_DAYS} days agree"
     if coin.market_cap is None:
         new = coin.market_cap_state == "new"
         return f"market cap known for fewer than {CONFIRM_DAYS} days that agree" if new else "market cap unknown"
@@ -90,9 +95,7 @@ def _below_threshold(coin: CoinFacts, rules: UniverseRules) -> str:
 
 def _doubt(coin: CoinFacts) -> str:
     if coin.state == "jump_up":
-        return (
-            f"price jumped to {_times(coin)} of the last believed one; ranked as before until {CONFIRM_DAYS} days agree"
-        )
+        return f"price jumped to {_times(coin)} the last believed one; ranked as before until {CONFIRM_DAYS} days agree"
     if coin.state == "bridged" or coin.gap_days > 0:
         return f"no price today; that of {coin.gap_days} days ago is used"
     if coin.market_cap_state.startswith("jump"):
@@ -104,5 +107,6 @@ def _doubt(coin: CoinFacts) -> str:
 
 def _times(coin: CoinFacts) -> str:
     if not coin.price or coin.observed_price is None:
-        return "a fraction"
-    return f"{coin.observed_price / coin.price:.3g} times"
+        return "a multiple of"
+    ratio = coin.observed_price / coin.price
+    return f"{ratio:,.0f} times" if ratio >= 1 else f"{ratio:.2g} times"
