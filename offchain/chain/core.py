@@ -70,13 +70,13 @@ class Core:
 
 
 def contract_artifact(name: str) -> Artifact:
-    """A contract of ours, or OpenZeppelin's AccessManager as npm ships it."""
+    """A contract of ours, or OpenZeppelin's AccessManager."""
     return access_manager() if name == "AccessManager" else artifact(name)
 
 
 @cache
 def access_manager() -> Artifact:
-    """OpenZeppelin's AccessManager, compiled by its authors."""
+    """OpenZeppelin's AccessManager, as npm ships it compiled."""
     if not _ACCESS_MANAGER.exists():
         raise ArtifactMissing("no AccessManager in node_modules/@openzeppelin/contracts; run `make setup`")
     return parse("AccessManager", json.loads(_ACCESS_MANAGER.read_text(encoding="utf-8")))
