@@ -61,7 +61,8 @@ class Anvil(LocalNode):
     ) -> Anvil:
         """Starts anvil on `port`, or on a free one. `timestamp` {s} is the genesis block's; `extra` goes to the command line.
 
-        Transactions above the EIP-7825 limit of 2^24 gas are refused, as on live chains. Raises PortInUse, or NodeDied
+        Every state of the last 500 blocks stays in memory (about 2 MB a market day): long runs may pass
+        `extra=("--prune-history", "64")`. Transactions above the EIP-7825 limit of 2^24 gas are refused, as on live chains. Raises PortInUse, or NodeDied
         with anvil's own words when it does not come up.
         """
         for last_try in (False, False, True):
