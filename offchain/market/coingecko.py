@@ -234,13 +234,19 @@ def _daily(points: object, field: str, answer: RawResponse) -> pd.Series:
         raise _odd(answer, f'no list "{field}"')
     values: dict[datetime, float] = {}
     for point in points:
-        if not isinstance(point, list) or len(point) != 2 or not isinstance(point[0], (int, float)):
+        if not _is_point(point):
             raise _odd(answer, f'"{field}" holds {str(point)[:60]}, expected [milliseconds, value]')
         at = datetime.fromtimestamp(point[0] / 1000, tz=UTC)
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
         if at - midnight <= MIDNIGHT_SLACK:
             values.setdefault(midnight, float("nan") if point[1] is None else float(point[1]))
     return pd.Series(values, dtype="float64", index=pd.DatetimeIndex(list(values), tz="UTC"))
+
+
+def _is_point(point: object) -> bool:
+    if not isinstance(point, list) or len(point) != 2:
+        return False
+    return isinstance(point[0], int | float) and isinstance(point[1], int | float | None)
 
 
 def _odd(answer: RawResponse, what: str) -> SourceUnavailable:

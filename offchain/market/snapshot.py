@@ -192,7 +192,7 @@ class Market:
     source: str = "memory"
     lag: timedelta = timedelta(0)
     findings: tuple[Finding, ...] = ()
-    _known: dict[str, Believed] = field(default_factory=dict, repr=False)
+    _known: dict[str, Believed] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def from_frame(
@@ -264,15 +264,16 @@ class Market:
             for name in ("price", "market_cap", "volume")
         }
         known = {name: self._believed(name).head(rows, columns) for name in ("price", "market_cap")}
-        return Market(
+        past = Market(
             price=panels["price"],
             market_cap=panels["market_cap"],
             volume=panels["volume"],
             meta=self.meta.loc[ids].copy(),
             source=self.source,
             lag=self.lag,
-            _known=known,
         )
+        past._known.update(known)
+        return past
 
     def believed_prices(self) -> pd.DataFrame:
         """Date × id: each day's believable price (see confirm.py); row d depends on rows up to d only."""

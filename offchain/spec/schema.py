@@ -1,6 +1,6 @@
 """The table of keys as JSON Schema, so that an editor completes and checks an index file while it is typed.
 
-python -m offchain.spec.schema          writes offchain/spec/index.schema.json again
+python -c "from offchain.spec import write_schema; write_schema()"      writes index.schema.json again
 """
 
 from __future__ import annotations
@@ -56,7 +56,3 @@ def _row(row: dataclasses.Field[object]) -> dict[str, object]:
 
 def _required(part: type) -> list[str]:
     return [row.name for row in dataclasses.fields(part) if row.default is dataclasses.MISSING]
-
-
-if __name__ == "__main__":
-    write_schema()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from offchain.market import Market, load_market, synthetic_market
 from offchain.market.files import DATA_VARIABLE, market_folder
 from offchain.methodology import Methodology
 from offchain.spec import IndexSpec, find_spec
+
+# no deadline: several programs share the processor
+settings.register_profile("offchain", deadline=None, max_examples=60)
+settings.load_profile("offchain")
 
 
 @pytest.fixture(scope="session")

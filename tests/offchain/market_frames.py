@@ -24,7 +24,7 @@ def daily_frame(
     dates = pd.date_range(START, periods=days, freq="D", tz="UTC")
     for number, (name, (price, cap)) in enumerate((coins or COINS).items(), start=1):
         for day, date in enumerate(dates):
-            wave = 1.0 + 0.05 * ((day * (number + 2)) % 7) / 7
+            wave = 1.0 + 0.1 * ((day * (number + 2)) % 11) / 11
             rows.append((date, name, price * wave, cap * wave, volume))
     return pd.DataFrame(rows, columns=["date", "id", "price", "market_cap", "volume"])
 
