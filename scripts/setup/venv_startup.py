@@ -13,6 +13,7 @@ What it changes
                       owner only
   network hosts       `${NAME:-default}` works, `.env` is read, and port 0 means "any free port"
   devnet              deployments recorded on an earlier local chain are forgotten
+  compiling           a change of our Errors.sol no longer fails with KeyError on OpenZeppelin's Create2
   missing programs    are named, with the command that gets them
 """
 
@@ -136,6 +137,18 @@ def load_brownie_project(module, execute):
         return load_deployments(project)
 
     module.Project._load_deployments = load_live_deployments
+    find_changed = module.Project._get_changed_contracts
+
+    def find_changed_of_ours(project, *arguments):
+        """Dependents are found by name: our Errors and OpenZeppelin's are one to brownie, which has no source of the latter."""
+        known, dependents = set(project._sources.get_contract_list()), project._build.get_dependents
+        project._build.get_dependents = lambda name: [found for found in dependents(name) if found in known]
+        try:
+            return find_changed(project, *arguments)
+        finally:
+            del project._build.get_dependents
+
+    module.Project._get_changed_contracts = find_changed_of_ours
 
 
 def forget_earlier_chain(project):
