@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from offchain.reference.trade_math import value_down, value_up
 from offchain.trading.pools import FEE_UNIT
 from offchain.trading.routes import Pools, Route, mid_of_route
-from offchain.trading.targets import value_down, value_up
 from offchain.units import BPS
 
 WEI = 10**18

@@ -17,10 +17,13 @@ from functools import cached_property
 
 from offchain.canonical import canonical_json, keccak_hex
 from offchain.errors import KeeperError
+from offchain.reference.budget_math import fraction_up
+from offchain.reference.constants import PPM
+from offchain.reference.trade_math import min_buy, value_down, value_up
 from offchain.trading.cost import Cost, expected_cost, gas_cost, in_bps
 from offchain.trading.pools import NoQuote, Pool
 from offchain.trading.routes import Pools, Route, best_route, quote_route
-from offchain.trading.targets import PPM, drift_of, fraction_up, min_buy, value_down, value_up
+from offchain.trading.targets import drift_of
 from offchain.units import BPS, D27, NANO, WAD, format_tokens, format_usd, format_weight
 
 FORMAT = "ballast-plan/1"
@@ -121,7 +124,10 @@ class Trade:
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What stays where it is: `side` is "surplus" or "deficit", `value` {nUSD}."""
+    """What stays where it is: `side` is "surplus" or "deficit", `value` {nUSD}; `is_dust` when nobody would want to trade it.
+
+    `is_blocked`: there is something to trade it for, but pools, floor or budget say no at this moment.
+    """
 
     token: str
     symbol: str
@@ -129,6 +135,8 @@ class Left:
     amount: int
     value: int
     reason: str
+    is_dust: bool = False
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,16 +186,33 @@ class TradePlan:
             f"{len(self.trades)} trades, turnover {format_weight(self.turnover)}, expected cost {self.cost_bps:g} bps of it, "
             f"drift {format_weight(self.drift_before)} -> {format_weight(self.drift_after)}"
         )
-        left = [
-            f"left: {item.side} of {item.symbol}, {format_usd(_usd(item.value))}: {item.reason}" for item in self.left
-        ]
+        left = [f"left: {reason}" for reason in self.reasons_left]
         return "\n".join([head, *(aligned(rows) if self.trades else []), *left])
 
+    @property
+    def reasons_left(self) -> list[str]:
+        """What is left and why, a line each; dust in one line."""
+        lines = [
+            f"{item.side} of {item.symbol}, {format_usd(_usd(item.value))}: {item.reason}"
+            for item in self.left
+            if not item.is_dust
+        ]
+        dust = [item for item in self.left if item.is_dust]
+        total = format_usd(_usd(sum(item.value for item in dust)))
+        return lines + ([f"{total} of dust in {', '.join(item.symbol for item in dust)}"] if dust else [])
 
-def plan_trades(positions: Sequence[Position], pools: Pools, rules: Rules) -> TradePlan:
-    """The trades from `positions` to their targets. Nothing is asked of a chain; see the module's docstring."""
+
+def plan_trades(
+    positions: Sequence[Position], pools: Pools, rules: Rules, *, prefer: Sequence[tuple[str, str]] = ()
+) -> TradePlan:
+    """The trades from `positions` to their targets. Nothing is asked of a chain; see the module's docstring.
+
+    `prefer`: (sell, buy) pairs to be sized first, in that order: what is left of a plan that is being executed.
+    """
     _check(positions)
     book = _Book(positions, pools, rules)
+    for sell_token, buy_token in prefer:
+        book.try_preferred(sell_token, buy_token)
     while len(book.trades) < MAX_TRADES and (pairs := book.match()):
         for sell, buy in pairs:
             book.try_pair(sell, buy)
@@ -253,6 +278,11 @@ class _Book:
         return position.deficit > 0 and self._need(position) >= self.rules.min_trade
 
     # --- one pair -----------------------------------------------------------------------------------------------------
+
+    def try_preferred(self, sell: str, buy: str) -> None:
+        """The pair, if both sides still have something to trade."""
+        if sell in self.now and buy in self.now and self._is_sell(self.now[sell]) and self._is_buy(self.now[buy]):
+            self.try_pair(self.now[sell], self.now[buy])
 
     def try_pair(self, sell: Position, buy: Position) -> None:
         """Adds the largest trade between two positions, or remembers why there is none."""
@@ -415,32 +445,35 @@ class _Book:
         )
 
     def _left(self) -> list[Left]:
-        items = []
-        for position in self.now.values():
-            for side, amount in (("surplus", position.surplus), ("deficit", position.deficit)):
-                value = value_down(amount, position.price)
-                if amount > 0 and (position.price == 0 or value > 0):
-                    items.append(
-                        Left(
-                            token=position.token,
-                            symbol=position.symbol,
-                            side=side,
-                            amount=amount,
-                            value=value,
-                            reason=self._why_left(position, side, value),
-                        )
-                    )
-        return items
+        return [
+            self._left_of(position, side, amount)
+            for position in self.now.values()
+            for side, amount in (("surplus", position.surplus), ("deficit", position.deficit))
+            if value_down(amount, position.price) > 0
+        ]
 
-    def _why_left(self, position: Position, side: str, value: int) -> str:
+    def _left_of(self, position: Position, side: str, amount: int) -> Left:
+        value = value_down(amount, position.price)
         least = self._least(position) if side == "surplus" else self.rules.min_trade
-        if value < least:
-            return f"dust, below {format_usd(_usd(least))}"
-        pair = 0 if side == "surplus" else 1
-        reasons = [reason for tokens, reason in sorted(self.blocked.items()) if tokens[pair] == position.token]
-        if reasons:
-            return reasons[-1]
-        return "nothing else is below target" if side == "surplus" else "nothing else is above target"
+        mine = 0 if side == "surplus" else 1
+        blocked = [reason for tokens, reason in sorted(self.blocked.items()) if tokens[mine] == position.token]
+        is_dust = value < least
+        if is_dust:
+            reason = f"dust, below {format_usd(_usd(least))}"
+        elif blocked:
+            reason = blocked[-1]
+        else:
+            reason = "nothing else is below target" if side == "surplus" else "nothing else is above target"
+        return Left(
+            token=position.token,
+            symbol=position.symbol,
+            side=side,
+            amount=amount,
+            value=value,
+            reason=reason,
+            is_dust=is_dust,
+            is_blocked=bool(blocked) and not is_dust,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,444 @@
+"""The keeper of one index: read → decide → plan → simulate → execute → report, each alone or all together.
+
+    keeper = Keeper.on_devnet(world, core, index.address, spec, account=devnet_account(2), ledger=path)
+    outcome = keeper.run()
+    print(outcome)                  done: LC10 plan 3: 9 trades, turnover 4.10 % of $100,000.00, cost 61 bps of it ...
+
+Every stage takes what the former returned, or makes it itself. Only `execute` and `run` send. What has happened is read
+from the chain each time: a run that was killed, at any instruction, is continued by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from offchain.canonical import keccak_hex
+from offchain.chain.core import Core
+from offchain.errors import KeeperError
+from offchain.keeper import calls, guards
+from offchain.keeper.ledger import Ledger, LedgerError
+from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
+from offchain.keeper.planning import Proposal, Settings, live_positions, propose, require_review, weights_by_coin
+from offchain.keeper.reading import Places, Situation, read
+from offchain.keeper.report import Report, build_report
+from offchain.keeper.sending import Intent, Sender, StepRefused, local_account, patiently
+from offchain.keeper.simulating import Simulation, require_as_planned, simulate
+from offchain.market.snapshot import Market, Time, as_utc
+from offchain.methodology import Decision, Methodology
+from offchain.spec.model import IndexSpec
+from offchain.trading.plan import Trade
+from offchain.trading.targets import drift_of
+from offchain.units import fraction_to_wad
+
+if TYPE_CHECKING:
+    from offchain.devnet import Devnet
+
+log = logging.getLogger(__name__)
+
+DEVNET_MNEMONIC = "test test test test test test test test test test test junk"  # anvil's, known to everybody
+RETRY_SECONDS = 600
+MAX_REFUSALS = 3  # in a row, before we wait for the world to settle
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What names a run in the ledger."""
+
+    id: str
+    started: float
+
+
+def devnet_account(number: int) -> LocalAccount:
+    """Account `number` of a local chain, with its key. Never for real money: everybody knows the key."""
+    Account.enable_unaudited_hdwallet_features()
+    return Account.from_mnemonic(DEVNET_MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+
+
+class Keeper:
+    """Runs one index. Construction stores; the verbs work. Use as a context manager, or `close()` it.
+
+    `market`: the market, or a function that fetches it for a time. `wait`: called with a time {s} when a cool-down has to
+    pass; without it the run ends with RetryAt. `checkpoint`: called with a name between any two effects (tests).
+    """
+
+    def __init__(
+        self,
+        w3: Web3,
+        places: Places,
+        spec: IndexSpec,
+        *,
+        market: Market | Callable[[Time], Market],
+        account: LocalAccount,
+        ledger: Ledger | Path | str,
+        settings: Settings | None = None,
+        wait: Callable[[int], None] | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> None:
+        self.w3 = w3
+        self.places = places
+        self.spec = spec
+        self.methodology = Methodology(spec)
+        self.account = local_account(account)
+        self.ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+        self.settings = settings or Settings()
+        self._market = market
+        self._wait = wait
+        self._checkpoint = checkpoint or (lambda name: None)
+        self._run = _Run(id="", started=0.0)
+
+    @classmethod
+    def on_devnet(
+        cls,
+        world: Devnet,
+        core: Core,
+        index: str,
+        spec: IndexSpec,
+        *,
+        account: LocalAccount,
+        ledger: Ledger | Path | str,
+        settings: Settings | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> Keeper:
+        """The keeper of an index on a local market; it lets chain time pass where a live one would wait."""
+        return cls(
+            world.w3,
+            Places.of_world(core, index, world),
+            spec,
+            market=world.market,
+            account=account,
+            ledger=ledger,
+            settings=settings,
+            wait=lambda until: world.node.mine(timestamp=until),
+            checkpoint=checkpoint,
+        )
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- the stages ---------------------------------------------------------------------------------------------------
+
+    def read(self) -> Situation:
+        """Everything of one block."""
+        situation = patiently(lambda: read(self.w3, self.places, keeper=self.account.address), self.settings)
+        guards.require_chain(situation, self.places.core.chain_id)
+        return situation
+
+    def decide(self, situation: Situation | None = None, t: Time | None = None) -> Decision:
+        """The weights the methodology wants at the block's time, or at `t`."""
+        situation = situation or self.read()
+        when = utc(situation.time) if t is None else as_utc(t)
+        return self.methodology.decide(self._market_at(when), when, situation.held, tradable=situation.tradable)
+
+    def plan(
+        self, situation: Situation | None = None, decision: Decision | None = None, t: Time | None = None
+    ) -> Proposal:
+        """What would be sent. Raises Stop when nothing should be."""
+        situation = situation or self.read()
+        if not situation.state.is_plan_live:
+            decision = decision or self.decide(situation, t)
+            self._require_agreement(situation, decision, t)
+        return propose(situation, self.spec, self.settings, decision)
+
+    def simulate(self, situation: Situation | None = None, proposal: Proposal | None = None) -> Simulation:
+        """What the node says it would do. Raises Stop when that differs from the plan by more than the bound."""
+        situation = situation or self.read()
+        simulation = simulate(self.w3, self.places, situation, proposal or self.plan(situation))
+        require_as_planned(simulation, self.settings)
+        return simulation
+
+    def execute(self, t: Time | None = None) -> Outcome:
+        """All stages regardless of the calendar."""
+        return self.run(t, ignore_calendar=True)
+
+    def report(self, plan_id: int | None = None) -> Report:
+        """The report of a plan, by default the last one."""
+        situation = self.read()
+        wanted = plan_id or situation.state.plan.id
+        if wanted == 0:
+            raise KeeperError(f"{situation.state.symbol} has had no plan yet; there is nothing to report")
+        return self._report(situation, wanted, left=())
+
+    def run(self, t: Time | None = None, *, ignore_calendar: bool = False) -> Outcome:
+        """One rebalance from wherever the chain stands, or the reason why not."""
+        with self.ledger.held() as mine:
+            if not mine:
+                return Skip(reason=f"another keeper is at work on {self.ledger.path.name}")
+            try:
+                outcome = self._run_once(t, ignore_calendar)
+            except Stop as stop:
+                outcome = stop.outcome
+            except LedgerError:
+                raise
+            self._record_outcome(outcome)
+            return outcome
+
+    # --- one run ------------------------------------------------------------------------------------------------------
+
+    def _run_once(self, t: Time | None, ignore_calendar: bool) -> Outcome:
+        situation = self.read()
+        self._begin(situation)
+        guards.require_contracts(self.w3, self.places)
+        if self._sender().recover(run=self._run.id, at=situation.time):
+            situation = self.read()
+        self._record("read", situation, _summary(situation))
+        guards.require_open(situation)
+        guards.require_gas(situation, self.settings)
+        announced: list[tuple[str, str]] = []
+        if not situation.state.is_plan_live:
+            situation, announced = self._start(situation, t, ignore_calendar)
+        return self._trade(situation.state.plan.id, announced)
+
+    def _start(
+        self, situation: Situation, t: Time | None, ignore_calendar: bool
+    ) -> tuple[Situation, list[tuple[str, str]]]:
+        """Decides, plans, simulates and starts a plan; returns the situation after it and the pairs to be traded."""
+        if not ignore_calendar:
+            require_review(situation, self.spec)
+        decision = self.decide(situation, t)
+        self._record("decision", situation, decision)
+        proposal = self.plan(situation, decision, t)
+        self._record("plan", situation, {"proposal": proposal, "proposal_hash": proposal.proposal_hash})
+        simulation = self.simulate(situation, proposal)
+        self._record("simulation", situation, simulation)
+        assert proposal.start is not None
+        planned = {"drift_before": proposal.trades.drift_before, "proposal_hash": proposal.proposal_hash}
+        intent = Intent(
+            kind="start",
+            plan_id=proposal.plan_id,
+            step=0,
+            data=calls.start_plan(self.places, proposal.start),
+            planned=planned,
+        )
+        try:
+            receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
+        except StepRefused as reason:
+            raise Stop(
+                RetryAt(time=situation.time + RETRY_SECONDS, reason=f"the plan could not be started: {reason}")
+            ) from None
+        situation = self._read_after(int(receipt["blockNumber"]))
+        if situation.state.plan.id < proposal.plan_id or not situation.state.is_plan_live:
+            raise Stop(
+                RetryAt(
+                    time=situation.time + RETRY_SECONDS, reason=f"plan {proposal.plan_id} did not start; see the ledger"
+                )
+            )
+        return situation, [(trade.sell, trade.buy) for trade in proposal.trades.trades]
+
+    def _trade(self, plan_id: int, announced: list[tuple[str, str]]) -> Outcome:
+        """Swaps until nothing is left to do, from fresh state each time; then ends the plan.
+
+        `announced`: the pairs that were planned and simulated; they are traded first, in sizes that fit by then.
+        """
+        refusals = 0
+        for _ in range(self.settings.max_rounds):
+            situation = self.read()
+            if situation.state.plan.id != plan_id or not situation.state.is_plan_live:
+                return RetryAt(
+                    time=situation.time + RETRY_SECONDS, reason=f"plan {plan_id} ended while it was being traded"
+                )
+            guards.require_open(situation)
+            guards.require_gas(situation, self.settings)
+            proposal = propose(situation, self.spec, self.settings, None, prefer=announced)
+            trade = min(proposal.trades.trades, key=lambda item: item.start_at, default=None)
+            if trade is None:
+                return self._finish(situation, proposal)
+            if trade.start_at > situation.time:
+                self._pause(trade)
+                continue
+            try:
+                self._swap(situation, trade)
+                refusals = 0
+                if (trade.sell, trade.buy) in announced:
+                    announced.remove((trade.sell, trade.buy))
+            except StepRefused as reason:
+                refusals += 1
+                log.warning("event=refused step=%d reason=%r", situation.state.plan.steps, str(reason))
+                if refusals >= MAX_REFUSALS:
+                    return RetryAt(
+                        time=situation.time + RETRY_SECONDS, reason=f"the swap is refused again and again: {reason}"
+                    )
+        return RetryAt(
+            time=situation.time + RETRY_SECONDS, reason=f"{self.settings.max_rounds} swaps in one run are enough"
+        )
+
+    def _swap(self, situation: Situation, trade: Trade) -> None:
+        plan = situation.state.plan
+        intent = Intent(
+            kind="swap",
+            plan_id=plan.id,
+            step=plan.steps,
+            data=calls.swap(self.places, trade, plan_id=plan.id, step=plan.steps),
+            planned={
+                "sell": trade.sell_symbol,
+                "buy": trade.buy_symbol,
+                "sell_amount": trade.sell_amount,
+                "expected_buy": trade.expected_buy,
+                "min_buy": trade.min_buy,
+            },
+        )
+        receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
+        if receipt["status"] != 1:
+            raise StepRefused("it reverted on chain; see the ledger")
+        self._read_after(int(receipt["blockNumber"]))
+
+    def _pause(self, trade: Trade) -> None:
+        reason = f"the cool-down of {trade.sell_symbol} or {trade.buy_symbol} lasts until {time_text(trade.start_at)}"
+        if self._wait is None:
+            raise Stop(RetryAt(time=trade.start_at, reason=reason))
+        log.info("event=wait until=%d reason=%r", trade.start_at, reason)
+        self._wait(trade.start_at)
+
+    def _finish(self, situation: Situation, proposal: Proposal) -> Outcome:
+        """Ends the plan, unless the budgets or the pools can do more of it later."""
+        trades, plan = proposal.trades, situation.state.plan
+        left = (*trades.reasons_left, *(f"{symbol}: {reason}" for symbol, reason in proposal.stuck.items()))
+        if trades.retry_at is not None and trades.retry_at < plan.expires_at:
+            return RetryAt(
+                time=trades.retry_at, reason=f"the budgets bear the rest of plan {plan.id} later: {'; '.join(left)}"
+            )
+        later = situation.time + RETRY_SECONDS
+        blocked = any(item.is_blocked and item.side == "surplus" for item in trades.left)
+        if (
+            blocked
+            and self._drift(situation) > fraction_to_wad(self.spec.rebalance.drift_band)
+            and later < plan.expires_at
+        ):
+            return RetryAt(
+                time=later, reason=f"the pools do not bear the rest of plan {plan.id} now: {'; '.join(left)}"
+            )
+        intent = Intent(kind="end", plan_id=plan.id, step=plan.steps, data=calls.end_plan(self.places, plan.id))
+        try:
+            receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
+        except StepRefused as reason:
+            return RetryAt(time=later, reason=f"plan {plan.id} could not be ended: {reason}")
+        after = self._read_after(int(receipt["blockNumber"]))
+        report = self._report(after, plan.id, left=left)
+        self._record("report", after, report)
+        return Done(report=report)
+
+    # --- helpers ------------------------------------------------------------------------------------------------------
+
+    def _report(self, situation: Situation, plan_id: int, *, left: tuple[str, ...]) -> Report:
+        drift = 0
+        for entry in self.ledger.entries(kind="signed"):
+            body = entry.body
+            if isinstance(body, dict) and body["kind"] == "start" and body["plan_id"] == str(plan_id):
+                planned = body["planned"]
+                drift = int(str(planned["drift_before"])) if isinstance(planned, dict) else 0
+        return build_report(
+            self.w3, self.places, self.ledger, plan_id=plan_id, after=situation, drift_before=drift, left=left
+        )
+
+    def _drift(self, situation: Situation) -> int:
+        positions = live_positions(situation)
+        return drift_of([position.value for position in positions], [position.weight for position in positions])
+
+    def _require_agreement(self, situation: Situation, decision: Decision, t: Time | None) -> None:
+        """Oracle and market agree on what is held with a price, and on what is wanted."""
+        when = utc(situation.time) if t is None else as_utc(t)
+        snapshot = self.methodology.snapshot(self._market_at(when), when)
+        coins = {coin for coin, weight in decision.target_weights.items() if weight} | set(situation.held)
+        guards.require_prices_agree(situation, snapshot, coins, self.settings)
+
+    def _market_at(self, when: Time) -> Market:
+        return self._market(when) if callable(self._market) else self._market
+
+    def _read_after(self, block: int) -> Situation:
+        """The situation at `block` or later: a node that lags is asked again."""
+        deadline = time.monotonic() + self.settings.patience
+        while (situation := self.read()).block < block:
+            if time.monotonic() > deadline:
+                raise Stop(
+                    RetryAt(
+                        time=situation.time + RETRY_SECONDS,
+                        reason=f"the node lags: it is at block {situation.block}, not {block}",
+                    )
+                )
+            time.sleep(0.2)
+        return situation
+
+    def _sender(self) -> Sender:
+        return Sender(
+            self.w3,
+            self.account,
+            self.ledger,
+            to=self.places.core.rebalancer,
+            chain_id=self.places.core.chain_id,
+            settings=self.settings,
+            checkpoint=self._checkpoint,
+        )
+
+    def _begin(self, situation: Situation) -> None:
+        """Names the run, and makes sure that the ledger is of this chain and index."""
+        self._bind(situation)
+        number = len(self.ledger.runs()) + 1
+        self._run = _Run(id=f"{number}-{situation.block}", started=time.monotonic())
+        log.info(
+            "event=run run=%s index=%s block=%d time=%s",
+            self._run.id,
+            situation.state.symbol,
+            situation.block,
+            time_text(situation.time),
+        )
+
+    def _bind(self, situation: Situation) -> None:
+        genesis = self.w3.eth.get_block(0)["hash"].to_0x_hex()
+        mine = {"chain_id": str(situation.chain_id), "genesis": genesis, "index": self.places.index}
+        found = self.ledger.entries(kind="ledger")
+        if not found:
+            self.ledger.append(run="", kind="ledger", at=situation.time, body=mine)
+        elif found[0].body != mine:
+            raise LedgerError(
+                f"{self.ledger.path.name} belongs to another chain or index (was the local chain restarted?); "
+                "move it away, or name another one"
+            )
+
+    def _record(self, kind: str, situation: Situation, body: object) -> None:
+        self.ledger.append(run=self._run.id, kind=kind, at=situation.time, body=body)
+        log.info("event=%s run=%s block=%d hash=%s", kind, self._run.id, situation.block, keccak_hex(body)[:18])
+        self._checkpoint(kind)
+
+    def _record_outcome(self, outcome: Outcome) -> None:
+        seconds = time.monotonic() - self._run.started
+        body = {"name": outcome.name, "reason": outcome.reason, "exit_code": outcome.exit_code}
+        if isinstance(outcome, RetryAt):
+            body["time"] = outcome.time
+        at = self.w3.eth.get_block("latest")["timestamp"]
+        self.ledger.append(run=self._run.id, kind="outcome", at=int(at), body=body)
+        level = logging.ERROR if isinstance(outcome, Halt) else logging.INFO
+        log.log(
+            level,
+            "event=outcome run=%s outcome=%s seconds=%.2f reason=%r",
+            self._run.id,
+            outcome.name,
+            seconds,
+            outcome.reason,
+        )
+
+
+def _summary(situation: Situation) -> dict[str, object]:
+    """What the ledger keeps of a situation: the state of the index, and what it can be found again by."""
+    return {
+        "chain_id": situation.chain_id,
+        "block": situation.block,
+        "block_hash": situation.block_hash,
+        "time": situation.time,
+        "state": situation.state,
+        "weights": weights_by_coin(situation),
+        "pools_hash": keccak_hex(situation.pools),
+    }

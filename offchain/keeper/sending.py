@@ -1,0 +1,336 @@
+"""One transaction at a time, written down before it is sent, and its outcome taken from the chain.
+
+    sender = Sender(w3, account, ledger, to=rebalancer, settings=settings)
+    sender.recover(run=..., at=...)          what an earlier run signed: the same bytes again, then what became of them
+    receipt = sender.send(intent, run=..., at=...)
+
+Why nothing happens twice: there is one nonce, the chain's own, so of everything signed for it at most one lands; and a
+plan is named by its number and a swap by its step, so that a copy under a later nonce reverts. The signed bytes are on
+the disk before they leave. A send is never repeated with other bytes, except to raise its fees under the same nonce.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
+from web3.types import TxReceipt
+
+from offchain.chain.transactions import GAS_MARGIN, MAX_TX_GAS, explain, replay
+from offchain.errors import KeeperError, NotConnected
+from offchain.keeper.ledger import Ledger
+from offchain.keeper.outcomes import RetryAt, Stop
+from offchain.keeper.planning import Settings
+
+log = logging.getLogger(__name__)
+
+BUMP = (9, 8)  # ×1.125: nodes want at least +10 % on both fees
+BUMP_SECONDS = 30.0
+REBROADCAST_SECONDS = 5.0
+RETRY_SECONDS = 300
+Result = TypeVar("Result")
+
+
+class StepRefused(Exception):
+    """The transaction would revert, or its nonce went to another one: the world moved on. Carries the reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """What a transaction is for. `kind`: start, swap or end; `planned`: what the report compares the fill with."""
+
+    kind: str
+    plan_id: int
+    step: int
+    data: str
+    planned: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} of plan {self.plan_id}" + (f" step {self.step}" if self.kind == "swap" else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """One signed transaction, as the ledger keeps it. Fees {wei/gas}."""
+
+    sender: str
+    nonce: int
+    hash: str
+    raw: str
+    max_fee: int
+    priority_fee: int
+    gas: int
+    kind: str
+    plan_id: int
+    step: int
+    data: str
+    planned: Mapping[str, object]
+
+    @classmethod
+    def of_entry(cls, body: Mapping[str, object]) -> Signed:
+        numbers = {
+            name: int(str(body[name])) for name in ("nonce", "max_fee", "priority_fee", "gas", "plan_id", "step")
+        }
+        texts = {name: str(body[name]) for name in ("sender", "hash", "raw", "kind", "data")}
+        return cls(**numbers, **texts, planned=cast("Mapping[str, object]", body["planned"]))  # type: ignore[arg-type]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} of plan {self.plan_id}" + (f" step {self.step}" if self.kind == "swap" else "")
+
+
+class Sender:
+    """The only thing in the keeper that signs."""
+
+    def __init__(
+        self,
+        w3: Web3,
+        account: LocalAccount,
+        ledger: Ledger,
+        *,
+        to: str,
+        chain_id: int,
+        settings: Settings,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self.w3 = w3
+        self.account = account
+        self.ledger = ledger
+        self.to = to
+        self.chain_id = chain_id
+        self.settings = settings
+        self.checkpoint = checkpoint
+
+    # --- what an earlier run left -------------------------------------------------------------------------------------
+
+    def recover(self, *, run: str, at: int) -> int:
+        """Settles everything signed before; returns how many transactions. What can still land is sent again as it is."""
+        journal = self._journal()
+        if not journal:
+            return 0
+        settled = {str(cast("Mapping[str, object]", e.body)["hash"]) for e in self.ledger.entries(kind="settled")}
+        nonce = self._nonce()
+        count = 0
+        for signed in journal:
+            versions = [other for other in journal if other.nonce == signed.nonce]
+            if signed is not versions[-1] or (signed.nonce < nonce and any(v.hash in settled for v in versions)):
+                continue
+            log.info("event=recover tx=%s nonce=%d intent=%r", signed.hash, signed.nonce, signed.name)
+            if signed.nonce >= nonce and self._broadcast(signed) == "refused":
+                continue  # it never entered a pool; the nonce is free for the next one
+            with suppress(StepRefused):  # the nonce went to another transaction: that is an outcome too
+                self._await(signed, versions, run=run, at=at)
+            count += 1
+        return count
+
+    # --- one transaction ----------------------------------------------------------------------------------------------
+
+    def send(self, intent: Intent, *, run: str, at: int) -> TxReceipt:
+        """Signs, writes down, sends and waits. Raises StepRefused when the world moved on, Stop when it stays pending."""
+        gas = self._estimate(intent)
+        nonce = self._nonce()
+        if patiently(lambda: self.w3.eth.get_transaction_count(self.account.address, "pending"), self.settings) > nonce:
+            raise Stop(
+                RetryAt(
+                    time=at + RETRY_SECONDS,
+                    reason="another transaction of the keeper's key is pending, signed elsewhere",
+                )
+            )
+        max_fee, priority_fee = self._fees()
+        signed = self._sign(intent, nonce=nonce, gas=gas, max_fee=max_fee, priority_fee=priority_fee, run=run, at=at)
+        if self._broadcast(signed) == "refused":
+            raise Stop(
+                RetryAt(time=at + RETRY_SECONDS, reason=f"the node does not take the {intent.name}; see the log")
+            )
+        self.checkpoint("sent")
+        return self._await(signed, [signed], run=run, at=at)
+
+    def _estimate(self, intent: Intent) -> int:
+        call = {"from": self.account.address, "to": self.to, "data": intent.data}
+
+        def ask() -> int:
+            try:
+                return self.w3.eth.estimate_gas(call)  # type: ignore[arg-type]
+            except (ContractLogicError, Web3RPCError) as error:
+                raise StepRefused(explain(error)) from error
+
+        estimate = patiently(ask, self.settings)
+        return min(int(estimate * GAS_MARGIN), max(MAX_TX_GAS, estimate))
+
+    def _sign(
+        self, intent: Intent | Signed, *, nonce: int, gas: int, max_fee: int, priority_fee: int, run: str, at: int
+    ) -> Signed:
+        transaction = {
+            "type": 2,
+            "chainId": self.chain_id,
+            "nonce": nonce,
+            "to": self.to,
+            "value": 0,
+            "data": intent.data,
+            "gas": gas,
+            "maxFeePerGas": max_fee,
+            "maxPriorityFeePerGas": priority_fee,
+        }
+        raw = self.account.sign_transaction(transaction)  # type: ignore[arg-type]
+        signed = Signed(
+            sender=self.account.address,
+            nonce=nonce,
+            hash=raw.hash.to_0x_hex(),
+            raw=raw.raw_transaction.to_0x_hex(),
+            max_fee=max_fee,
+            priority_fee=priority_fee,
+            gas=gas,
+            kind=intent.kind,
+            plan_id=intent.plan_id,
+            step=intent.step,
+            data=intent.data,
+            planned=intent.planned,
+        )
+        self.checkpoint("signing")
+        self.ledger.append(run=run, kind="signed", at=at, body=signed)
+        self.checkpoint("signed")
+        log.info("event=signed intent=%r nonce=%d tx=%s max_fee=%d", signed.name, nonce, signed.hash, max_fee)
+        return signed
+
+    def _broadcast(self, signed: Signed) -> str:
+        """Sends the bytes. "sent" when they may be in a pool, "refused" when the node says they cannot be."""
+        try:
+            self.w3.eth.send_raw_transaction(signed.raw)  # type: ignore[arg-type]
+            return "sent"
+        except NotConnected as error:  # the answer is lost, the transaction perhaps not
+            log.warning("event=answer_lost tx=%s reason=%r", signed.hash, str(error))
+            return "sent"
+        except Web3RPCError as error:
+            said = str(error).lower()
+            if any(words in said for words in ("already known", "already imported", "nonce too low", "underpriced")):
+                return "sent"
+            log.warning("event=refused tx=%s reason=%r", signed.hash, explain(error))
+            return "refused"
+
+    def _await(self, signed: Signed, versions: list[Signed], *, run: str, at: int) -> TxReceipt:
+        """The receipt of whichever version of a nonce landed; the ledger has it before this returns."""
+        versions = list(versions)
+        started = last_sent = last_bump = time.monotonic()
+        pause = 0.002
+        while True:
+            nonce, receipt = self._nonce(), self._receipt(versions)
+            if receipt is not None and self._is_deep(receipt):
+                self.checkpoint("mined")
+                return self._settle(signed, receipt, run=run, at=at)
+            if receipt is None and nonce > signed.nonce:
+                body = {"hash": signed.hash, "nonce": signed.nonce, "status": "lost", "intent": signed.name}
+                self.ledger.append(run=run, kind="settled", at=at, body=body)
+                raise StepRefused(f"another transaction used nonce {signed.nonce}: {signed.name} was not executed")
+            now = time.monotonic()
+            if now - started > self.settings.patience:
+                raise Stop(
+                    RetryAt(
+                        time=at + RETRY_SECONDS,
+                        reason=f"{signed.name} ({signed.hash}) is still pending; the next run goes on with the same bytes",
+                    )
+                )
+            if now - last_bump > BUMP_SECONDS:
+                last_bump = last_sent = now
+                bumped = self._bump(versions[-1], run=run, at=at)
+                versions += [bumped] if bumped else []
+                self._broadcast(versions[-1])
+            elif now - last_sent > REBROADCAST_SECONDS:
+                last_sent = now
+                self._broadcast(versions[-1])
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    def _receipt(self, versions: list[Signed]) -> TxReceipt | None:
+        for version in reversed(versions):
+            try:
+                receipt = patiently(lambda v=version: self.w3.eth.get_transaction_receipt(v.hash), self.settings)  # type: ignore[misc]
+            except TransactionNotFound:
+                continue
+            if receipt is not None:
+                return receipt
+        return None
+
+    def _is_deep(self, receipt: TxReceipt) -> bool:
+        depth = self.settings.confirmations
+        return depth == 0 or self.w3.eth.block_number >= receipt["blockNumber"] + depth
+
+    def _settle(self, signed: Signed, receipt: TxReceipt, *, run: str, at: int) -> TxReceipt:
+        status = "mined" if receipt["status"] == 1 else "reverted"
+        tx = receipt["transactionHash"].to_0x_hex()
+        body = {
+            "hash": tx,
+            "nonce": signed.nonce,
+            "status": status,
+            "block": receipt["blockNumber"],
+            "block_hash": receipt["blockHash"].to_0x_hex(),
+            "gas_used": receipt["gasUsed"],
+            "gas_price": receipt["effectiveGasPrice"],
+            "intent": signed.name,
+        }
+        if status == "reverted":
+            body["reason"] = replay(self.w3, tx)
+        self.ledger.append(run=run, kind="settled", at=at, body=body)
+        self.checkpoint("settled")
+        log.info(
+            "event=%s intent=%r tx=%s block=%d gas=%d reason=%r",
+            status, signed.name, tx, receipt["blockNumber"], receipt["gasUsed"], body.get("reason", ""),
+        )  # fmt: skip
+        return receipt
+
+    def _bump(self, signed: Signed, *, run: str, at: int) -> Signed | None:
+        """The same transaction with higher fees under the same nonce, or None at the cap."""
+        max_fee, priority_fee = (-(-fee * BUMP[0] // BUMP[1]) for fee in (signed.max_fee, signed.priority_fee))
+        if max_fee > self.settings.fee_cap:
+            log.warning("event=fee_cap tx=%s max_fee=%d cap=%d", signed.hash, signed.max_fee, self.settings.fee_cap)
+            return None
+        log.info("event=bump nonce=%d from=%d to=%d", signed.nonce, signed.max_fee, max_fee)
+        return self._sign(
+            signed, nonce=signed.nonce, gas=signed.gas, max_fee=max_fee, priority_fee=priority_fee, run=run, at=at
+        )
+
+    def _fees(self) -> tuple[int, int]:
+        block = patiently(lambda: self.w3.eth.get_block("latest"), self.settings)
+        priority_fee = min(self.settings.priority_fee, self.settings.fee_cap)
+        return min(2 * int(block.get("baseFeePerGas", 0)) + priority_fee, self.settings.fee_cap), priority_fee
+
+    def _nonce(self) -> int:
+        return patiently(lambda: self.w3.eth.get_transaction_count(self.account.address, "latest"), self.settings)
+
+    def _journal(self) -> list[Signed]:
+        entries = self.ledger.entries(kind="signed")
+        signed = [Signed.of_entry(cast("Mapping[str, object]", entry.body)) for entry in entries]
+        return sorted((item for item in signed if item.sender == self.account.address), key=lambda item: item.nonce)
+
+
+def patiently(ask: Callable[[], Result], settings: Settings) -> Result:
+    """A read, repeated with growing pauses while the node does not answer. Never for a send."""
+    deadline, pause = time.monotonic() + min(settings.patience, 20.0), 0.05
+    while True:
+        try:
+            return ask()
+        except NotConnected:
+            if time.monotonic() + pause > deadline:
+                raise
+        except Web3RPCError as error:
+            if "internal error" not in str(error).lower() or time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause *= 2
+
+
+def local_account(account: object) -> LocalAccount:
+    """The account if we hold its key; KeeperError otherwise: the keeper must know the bytes it sends."""
+    if isinstance(account, LocalAccount):
+        return account
+    raise KeeperError(
+        f"the keeper signs itself and needs a key, not {account!r}; pass an eth_account LocalAccount "
+        "(on the local chain: devnet_account(n))"
+    )
