@@ -1,0 +1,24 @@
+"""Deploys an index from its file, and the core if it is missing. A repeated call goes on where the last one stopped.
+
+brownie run deploy main offchain/indexes/lc10.toml --network devnet
+brownie run deploy main offchain/indexes/sepolia-example.toml my-keystore --network sepolia
+"""
+
+from __future__ import annotations
+
+from offchain.launch import launch, plan_launch
+from offchain.launch_tables import launched_text, plan_text, question
+from scripts.terminal import account_name, confirm, node, one_line_errors, resolve, signer, usage
+
+
+def main(file: str = "", account: str = "") -> None:
+    if not file:
+        raise usage("brownie run deploy main <index.toml> [account] --network <network>")
+    with one_line_errors():
+        w3 = node()
+        name = account_name(w3, account, "deployer")
+        plan = plan_launch(w3, resolve(w3, name), file)
+        print(plan_text(w3, plan))
+        if plan.existing is None:
+            confirm(w3, question(plan))
+        print(launched_text(launch(w3, signer(w3, name) if plan.existing is None else plan.account, plan)))
