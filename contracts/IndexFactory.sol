@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
 import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
 
 import {IndexToken} from "./IndexToken.sol";
@@ -39,7 +38,7 @@ contract IndexFactory is IIndexFactory {
         uint256 n = components.length;
         require(n != 0 && params.seedAmounts.length == n, Errors.LengthMismatch(params.seedAmounts.length, n));
 
-        index = Create2.deploy(0, _salt(msg.sender, params.salt), _initCode(params.index));
+        index = _deploy(_salt(msg.sender, params.salt), _initCode(params.index));
         isIndex[index] = true;
 
         for (uint256 i; i < n; ++i) {
@@ -58,7 +57,23 @@ contract IndexFactory is IIndexFactory {
         view
         returns (address)
     {
-        return Create2.computeAddress(_salt(creator, salt), keccak256(_initCode(params)));
+        bytes32 hash = keccak256(
+            abi.encodePacked(bytes1(0xff), address(this), _salt(creator, salt), keccak256(_initCode(params)))
+        );
+        return address(uint160(uint256(hash)));
+    }
+
+    /// @dev CREATE2; a revert of the constructor comes through as it is.
+    function _deploy(bytes32 salt, bytes memory initCode) private returns (address index) {
+        assembly ("memory-safe") {
+            index := create2(0, add(initCode, 0x20), mload(initCode), salt)
+            if and(iszero(index), returndatasize()) {
+                let reason := mload(0x40)
+                returndatacopy(reason, 0, returndatasize())
+                revert(reason, returndatasize())
+            }
+        }
+        require(index != address(0), Errors.AddressTaken(salt)); // nothing else fails without a reason
     }
 
     function _seed(IERC20 token, address index, uint256 amount) private {

@@ -11,7 +11,8 @@ import {ShareToken} from "./ShareToken.sol";
 import {IExchangeGuard} from "./interfaces/IExchangeGuard.sol";
 import {IIndexToken} from "./interfaces/IIndexToken.sol";
 import {ITaker, Leg} from "./interfaces/ITaker.sol";
-import {BasketLib} from "./libraries/BasketLib.sol";
+import {BasketLib, Terms} from "./libraries/BasketLib.sol";
+import {BasketMath} from "./libraries/BasketMath.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {FeeMath} from "./libraries/FeeMath.sol";
@@ -29,21 +30,12 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     using FixedPointMathLib for uint256;
     using SafeERC20 for IERC20;
 
-    /// @dev Everything a mint or redeem reads besides the supply: two words.
-    /// `list` is the address whose code is the component list (BasketLib).
+    /// @dev The one word a mint or redeem reads besides the supply.
+    /// `list` is the address whose code is the component list and the terms (BasketLib).
     struct BasketWord {
         address list;
         uint64 claimsMask;
-        uint32 exchangePausedUntil; // {s}
-    }
-
-    /// @dev Fees are D18, the cap is {SHARE} whole shares. All fit by the hard caps in Constants.
-    struct TermsWord {
-        uint56 streamingRate; // D18{1/year}
-        uint56 mintFee; // D18{1}
-        uint56 redeemFee; // D18{1}
-        uint48 supplyCap; // {SHARE}
-        uint40 mintPausedUntil; // {s}
+        uint32 mintPausedUntil; // {s}
     }
 
     address public immutable factory;
@@ -53,16 +45,14 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     mapping(address token => mapping(address account => uint256 amount)) public claimOf; // {tok}
     mapping(address token => uint256 amount) public claimsOwed; // {tok}
 
-    /* TERMS */
-    TermsWord private _terms;
-    uint256 public streamingFee; // D18{1/year}
-    address public feeRecipient;
+    uint256 public streamingFee; // D18{1/year} what the streaming rate of the terms was derived from
 
     /* WIRING */
     address public rebalancer;
     address public guard;
 
     /* SAFETY */
+    uint256 public exchangePausedUntil; // {s}
     bool private _mintPauseUsed;
     bool private _exchangePauseUsed;
     mapping(bytes4 selector => bool) public abdicated;
@@ -85,13 +75,13 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     {
         require(params.authority != address(0), Errors.ZeroAddress());
         factory = msg.sender;
-        _supply.since = uint32(block.timestamp);
-        _appendComponents(new address[](0), 0, params.components);
-        _setStreamingFee(params.streamingFee);
-        _setMintFee(params.mintFee);
-        _setRedeemFee(params.redeemFee);
-        _setSupplyCap(params.supplyCap);
-        _setFeeRecipient(params.feeRecipient);
+        Terms memory terms;
+        terms.streamingRate = _checkStreamingFee(params.streamingFee, 0);
+        terms.mintFee = _checkMintFee(params.mintFee);
+        terms.redeemFee = _checkRedeemFee(params.redeemFee);
+        terms.supplyCap = _checkSupplyCap(params.supplyCap);
+        terms.feeRecipient = _checkFeeRecipient(params.feeRecipient);
+        _appendComponents(terms, new address[](0), params.components);
         _setRebalancer(params.rebalancer);
         _setGuard(params.guard);
     }
@@ -104,17 +94,16 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         nonReentrant
         returns (uint256[] memory amountsIn)
     {
-        TermsWord memory terms = _terms;
-        require(block.timestamp >= terms.mintPausedUntil, Errors.MintPaused(terms.mintPausedUntil));
-        bytes memory basket = _checkedBasket(shares, expectedVersion, maxIn.length);
+        BasketWord memory word = _basket;
+        if (block.timestamp < word.mintPausedUntil) revert Errors.MintPaused(word.mintPausedUntil);
+        bytes memory basket = _checkedBasket(shares, expectedVersion, maxIn.length, word.list);
 
-        (uint256 supply, uint256 growth) = _effectiveSupply();
-        uint256 cap = uint256(terms.supplyCap) * Constants.WAD;
-        require(supply + shares <= cap, Errors.SupplyCapExceeded(supply, shares, cap));
+        (uint256 supply, uint256 growth) = _effectiveSupply(basket.streamingRate());
+        uint256 cap = basket.supplyCap() * Constants.WAD;
+        if (supply + shares > cap) revert Errors.SupplyCapExceeded(supply, shares, cap);
+        uint256 feeShares = FeeMath.oneOffFee(shares, basket.mintFee());
 
-        uint256 feeShares = FeeMath.oneOffFee(shares, terms.mintFee);
-
-        amountsIn = _pullBasket(shares, supply, basket, maxIn);
+        amountsIn = _pullBasket(shares, supply, basket, word.claimsMask, maxIn);
         _enter(receiver, shares - feeShares, shares, growth);
 
         emit Mint(msg.sender, receiver, shares, feeShares, amountsIn);
@@ -129,15 +118,15 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         address receiver,
         uint256 deferMask
     ) external nonReentrant returns (uint256[] memory amountsOut) {
-        require(receiver != address(0), Errors.ReceiverInvalid(receiver));
+        if (receiver == address(0)) revert Errors.ReceiverInvalid(receiver);
         uint256 feeShares;
         {
-            bytes memory basket = _checkedBasket(shares, expectedVersion, minOut.length);
+            bytes memory basket = _checkedBasket(shares, expectedVersion, minOut.length, _basket.list);
             uint256 supply;
-            (supply, feeShares) = _retire(owner, shares);
+            (supply, feeShares) = _retire(owner, shares, basket);
             amountsOut = _payBasket(shares - feeShares, supply, basket, minOut, receiver, deferMask);
         }
-        emit Redeem(msg.sender, owner, receiver, shares, feeShares, deferMask, amountsOut);
+        emit Redeem(msg.sender, owner, receiver, shares, feeShares, amountsOut);
     }
 
     /// @inheritdoc IIndexToken
@@ -170,9 +159,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         onlyRebalancer
         returns (uint256[] memory sold, uint256[] memory bought)
     {
-        BasketWord memory word = _basket;
-        require(block.timestamp >= word.exchangePausedUntil, Errors.ExchangePaused(word.exchangePausedUntil));
-        _checkLegs(outs, ins, BasketLib.read(word.list));
+        require(block.timestamp >= exchangePausedUntil, Errors.ExchangePaused(exchangePausedUntil));
+        _checkLegs(outs, ins, BasketLib.read(_basket.list));
 
         sold = new uint256[](outs.length); // balances before, then what left
         bought = new uint256[](ins.length); // balances before, then what arrived
@@ -199,7 +187,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             require(bought[i] >= ins[i].amount, Errors.ShortDelivery(ins[i].token, bought[i], ins[i].amount));
             boughtLegs[i] = Leg(ins[i].token, bought[i]);
         }
-        (uint256 supply,) = _effectiveSupply();
+        (uint256 supply,) = _effectiveSupply(_streamingRate());
         IExchangeGuard(guard).check(soldLegs, boughtLegs, supply);
 
         emit Exchange(taker, payee, soldLegs, boughtLegs);
@@ -207,8 +195,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @inheritdoc IIndexToken
     function updateComponents(uint256 removeMask, address[] calldata additions) external nonReentrant onlyRebalancer {
+        require(block.timestamp >= exchangePausedUntil, Errors.ExchangePaused(exchangePausedUntil));
         BasketWord memory word = _basket;
-        require(block.timestamp >= word.exchangePausedUntil, Errors.ExchangePaused(word.exchangePausedUntil));
         bytes memory basket = BasketLib.read(word.list);
 
         uint256 n = basket.count();
@@ -218,7 +206,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         for (uint256 i; i < n; ++i) {
             address token = basket.at(i);
             if (removeMask >> i & 1 == 1) {
-                uint256 available = TokenLib.balance(token).zeroFloorSub(claimsOwed[token]);
+                uint256 available = _availableOf(token);
                 require(available == 0, Errors.ComponentNotEmpty(token, available));
             } else {
                 mask |= (uint256(word.claimsMask) >> i & 1) << count;
@@ -229,13 +217,14 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             mstore(kept, count) // shorten to what was kept
         }
         _basket.claimsMask = uint64(mask);
-        _appendComponents(kept, basket.version(), additions);
+        _appendComponents(basket.toTerms(), kept, additions);
     }
 
     /// @inheritdoc IIndexToken
     function bootstrap(uint256 shares, address receiver) external nonReentrant {
         require(msg.sender == factory, Errors.NotFactory(msg.sender));
-        require(_supply.issued == 0, Errors.AlreadyBootstrapped());
+        (, uint256 issued,) = _readSupply();
+        require(issued == 0, Errors.AlreadyBootstrapped());
         require(shares > Constants.LOCKED_SHARES, Errors.ZeroShares());
         require(shares <= supplyCap(), Errors.SupplyCapExceeded(0, shares, supplyCap()));
 
@@ -245,7 +234,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             amounts[i] = TokenLib.balance(list[i]);
             require(amounts[i] != 0, Errors.ShortDelivery(list[i], 0, 1));
         }
-        _supply.since = uint32(block.timestamp);
+        _writeSupply(0, 0, block.timestamp);
         _enter(Constants.LOCKED_SHARES_HOLDER, Constants.LOCKED_SHARES, Constants.LOCKED_SHARES, Constants.WAD);
         uint256 rest = shares - Constants.LOCKED_SHARES;
         _enter(receiver, rest, rest, Constants.WAD);
@@ -257,28 +246,42 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @inheritdoc IIndexToken
     function setStreamingFee(uint256 annualFee) external nonReentrant onlyPower {
-        _setStreamingFee(annualFee);
+        // What the old rate has earned becomes part of the base; only the future grows at the new rate.
+        (uint256 supply,) = _effectiveSupply(_streamingRate());
+        (, uint256 issued,) = _readSupply();
+        _writeSupply(supply, issued, block.timestamp);
+        (Terms memory terms, address[] memory list) = _readAll();
+        terms.streamingRate = _checkStreamingFee(annualFee, supply);
+        _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
     function setMintFee(uint256 fee) external nonReentrant onlyPower {
-        _setMintFee(fee);
+        (Terms memory terms, address[] memory list) = _readAll();
+        terms.mintFee = _checkMintFee(fee);
+        _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
     function setRedeemFee(uint256 fee) external nonReentrant onlyPower {
-        _setRedeemFee(fee);
+        (Terms memory terms, address[] memory list) = _readAll();
+        terms.redeemFee = _checkRedeemFee(fee);
+        _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
     function setFeeRecipient(address recipient) external nonReentrant onlyPower {
         _collect();
-        _setFeeRecipient(recipient);
+        (Terms memory terms, address[] memory list) = _readAll();
+        terms.feeRecipient = _checkFeeRecipient(recipient);
+        _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
     function setSupplyCap(uint256 wholeShares) external nonReentrant onlyPower {
-        _setSupplyCap(wholeShares);
+        (Terms memory terms, address[] memory list) = _readAll();
+        terms.supplyCap = _checkSupplyCap(wholeShares);
+        _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
@@ -296,15 +299,15 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         require(!deprecated(), Errors.Deprecated());
         _mintPauseUsed = false;
         _exchangePauseUsed = false;
-        _terms.mintPausedUntil = 0;
-        _basket.exchangePausedUntil = 0;
+        _basket.mintPausedUntil = 0;
+        exchangePausedUntil = 0;
         emit ArmPauses();
     }
 
     /// @inheritdoc IIndexToken
     function deprecate() external nonReentrant onlyPower {
-        _terms.mintPausedUntil = type(uint40).max;
-        _basket.exchangePausedUntil = type(uint32).max;
+        _basket.mintPausedUntil = type(uint32).max;
+        exchangePausedUntil = type(uint32).max;
         emit Deprecate();
     }
 
@@ -321,7 +324,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         require(!_mintPauseUsed, Errors.PauseNotArmed());
         _mintPauseUsed = true;
         uint256 until = _pauseEnd(duration);
-        _terms.mintPausedUntil = uint40(until);
+        _basket.mintPausedUntil = uint32(until);
         emit PauseMint(until);
     }
 
@@ -330,7 +333,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         require(!_exchangePauseUsed, Errors.PauseNotArmed());
         _exchangePauseUsed = true;
         uint256 until = _pauseEnd(duration);
-        _basket.exchangePausedUntil = uint32(until);
+        exchangePausedUntil = until;
         emit PauseExchange(until);
     }
 
@@ -343,16 +346,15 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @inheritdoc IIndexToken
     function version() external view returns (uint256) {
-        return BasketLib.read(_basket.list).version();
+        return BasketLib.readTerms(_basket.list).version();
     }
 
     /// @inheritdoc IIndexToken
     function reserves() external view nonReentrantView returns (uint256[] memory amounts) {
-        BasketWord memory word = _basket;
-        bytes memory basket = BasketLib.read(word.list);
+        bytes memory basket = BasketLib.read(_basket.list);
         amounts = new uint256[](basket.count());
         for (uint256 i; i < amounts.length; ++i) {
-            (amounts[i],) = _available(basket.at(i), i, word.claimsMask);
+            amounts[i] = _availableOf(basket.at(i));
         }
     }
 
@@ -364,7 +366,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         returns (uint256[] memory amountsIn, uint256 feeShares)
     {
         amountsIn = _previewAmounts(shares, true);
-        feeShares = FeeMath.oneOffFee(shares, _terms.mintFee);
+        feeShares = FeeMath.oneOffFee(shares, mintFee());
     }
 
     /// @inheritdoc IIndexToken
@@ -374,7 +376,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         nonReentrantView
         returns (uint256[] memory amountsOut, uint256 feeShares)
     {
-        feeShares = FeeMath.oneOffFee(shares, _terms.redeemFee);
+        feeShares = FeeMath.oneOffFee(shares, redeemFee());
         amountsOut = _previewAmounts(shares - feeShares, false);
     }
 
@@ -385,49 +387,49 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @inheritdoc IIndexToken
     function pendingFeeShares() external view returns (uint256) {
-        (uint256 supply,) = _effectiveSupply();
-        return supply - _supply.issued;
+        (uint256 supply,) = _effectiveSupply(_streamingRate());
+        (, uint256 issued,) = _readSupply();
+        return supply - issued;
     }
 
     /// @inheritdoc IIndexToken
     function supplyWord() external view returns (uint256 base, uint256 issued, uint256 since) {
-        SupplyWord memory word = _supply;
-        return (word.base, word.issued, word.since);
+        return _readSupply();
     }
 
     /// @inheritdoc IIndexToken
     function streamingRate() external view returns (uint256) {
-        return _terms.streamingRate;
+        return _streamingRate();
     }
 
     /// @inheritdoc IIndexToken
-    function mintFee() external view returns (uint256) {
-        return _terms.mintFee;
+    function mintFee() public view returns (uint256) {
+        return BasketLib.readTerms(_basket.list).mintFee();
     }
 
     /// @inheritdoc IIndexToken
-    function redeemFee() external view returns (uint256) {
-        return _terms.redeemFee;
+    function redeemFee() public view returns (uint256) {
+        return BasketLib.readTerms(_basket.list).redeemFee();
     }
 
     /// @inheritdoc IIndexToken
     function supplyCap() public view returns (uint256) {
-        return uint256(_terms.supplyCap) * Constants.WAD;
+        return BasketLib.readTerms(_basket.list).supplyCap() * Constants.WAD;
+    }
+
+    /// @inheritdoc IIndexToken
+    function feeRecipient() external view returns (address) {
+        return BasketLib.readTerms(_basket.list).feeRecipient();
     }
 
     /// @inheritdoc IIndexToken
     function mintPausedUntil() external view returns (uint256) {
-        return _terms.mintPausedUntil;
-    }
-
-    /// @inheritdoc IIndexToken
-    function exchangePausedUntil() external view returns (uint256) {
-        return _basket.exchangePausedUntil;
+        return _basket.mintPausedUntil;
     }
 
     /// @inheritdoc IIndexToken
     function deprecated() public view returns (bool) {
-        return _terms.mintPausedUntil == type(uint40).max;
+        return _basket.mintPausedUntil == type(uint32).max;
     }
 
     /// @inheritdoc IIndexToken
@@ -438,50 +440,54 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /* INTERNALS: BASKET */
 
     /// @dev The component list, after checking that the caller's arrays were made for it.
-    function _checkedBasket(uint256 shares, uint256 expectedVersion, uint256 length)
+    function _checkedBasket(uint256 shares, uint256 expectedVersion, uint256 length, address list)
         private
         view
         returns (bytes memory basket)
     {
-        require(shares != 0, Errors.ZeroShares());
-        basket = BasketLib.read(_basket.list);
+        if (shares == 0) revert Errors.ZeroShares();
+        basket = BasketLib.read(list);
         uint256 version_ = basket.version();
-        require(version_ == expectedVersion, Errors.BasketChanged(version_, expectedVersion));
+        if (version_ != expectedVersion) revert Errors.BasketChanged(version_, expectedVersion);
         uint256 n = basket.count();
-        require(length == n, Errors.LengthMismatch(length, n));
+        if (length != n) revert Errors.LengthMismatch(length, n);
     }
 
     /// @dev Pulls `⌈shares·available/supply⌉` of each component and checks that it arrived.
-    function _pullBasket(uint256 shares, uint256 supply, bytes memory basket, uint256[] calldata maxIn)
-        private
-        returns (uint256[] memory amounts)
-    {
+    function _pullBasket(
+        uint256 shares,
+        uint256 supply,
+        bytes memory basket,
+        uint256 claims,
+        uint256[] calldata maxIn
+    ) private returns (uint256[] memory amounts) {
         amounts = new uint256[](maxIn.length);
-        uint256 mask = _basket.claimsMask;
         uint256 any;
         for (uint256 i; i < maxIn.length; ++i) {
             address token = basket.at(i);
-            (uint256 available, uint256 balance) = _available(token, i, mask);
-            // {tok} = {share} * {tok} / {share}
-            uint256 amount = shares.fullMulDivUp(available, supply);
-            require(amount <= maxIn[i], Errors.AmountInTooHigh(token, amount, maxIn[i]));
-            amounts[i] = amount;
-            any |= amount;
+            uint256 balance = TokenLib.balance(token);
+            uint256 available = claims >> i & 1 == 0 ? balance : balance.zeroFloorSub(claimsOwed[token]);
+            uint256 amount = BasketMath.amountUp(shares, available, supply);
+            if (amount > maxIn[i]) revert Errors.AmountInTooHigh(token, amount, maxIn[i]);
             if (amount == 0) continue;
+            amounts[i] = any = amount;
             IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
             uint256 received = TokenLib.balance(token).zeroFloorSub(balance);
-            require(received >= amount, Errors.ShortDelivery(token, received, amount));
+            if (received < amount) revert Errors.ShortDelivery(token, received, amount);
         }
-        require(any != 0, Errors.NothingBacking());
+        if (any == 0) revert Errors.NothingBacking();
     }
 
     /// @dev Burns `shares` of `owner` for the caller; the fee stays in the effective supply.
     /// @return supply {share} before burning
-    function _retire(address owner, uint256 shares) private returns (uint256 supply, uint256 feeShares) {
+    function _retire(address owner, uint256 shares, bytes memory basket)
+        private
+        returns (uint256 supply, uint256 feeShares)
+    {
         if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
-        feeShares = FeeMath.oneOffFee(shares, _terms.redeemFee);
+        feeShares = FeeMath.oneOffFee(shares, basket.redeemFee());
         uint256 growth;
-        (supply, growth) = _effectiveSupply();
+        (supply, growth) = _effectiveSupply(basket.streamingRate());
         _leave(owner, shares, shares - feeShares, growth);
     }
 
@@ -495,18 +501,22 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         uint256 deferMask
     ) private returns (uint256[] memory amounts) {
         amounts = new uint256[](minOut.length);
-        uint256 mask = _basket.claimsMask;
+        uint256 claims = _basket.claimsMask;
         for (uint256 i; i < minOut.length; ++i) {
             address token = basket.at(i);
-            bool defer = deferMask >> i & 1 == 1;
-            // {tok} = {share} * {tok} / {share}
-            uint256 amount =
-                shares.fullMulDiv(defer ? _availableOrZero(token) : _availableOnly(token, i, mask), supply);
-            require(amount >= minOut[i], Errors.AmountOutTooLow(token, amount, minOut[i]));
+            uint256 amount;
+            if ((deferMask | claims) >> i & 1 == 0) {
+                amount = BasketMath.amountDown(shares, TokenLib.balance(token), supply);
+                if (amount != 0) IERC20(token).safeTransfer(receiver, amount);
+            } else if (deferMask >> i & 1 == 0) {
+                amount = BasketMath.amountDown(shares, _availableOf(token), supply);
+                if (amount != 0) IERC20(token).safeTransfer(receiver, amount);
+            } else {
+                amount = BasketMath.amountDown(shares, _availableOrZero(token), supply);
+                if (amount != 0) _defer(token, i, receiver, amount);
+            }
+            if (amount < minOut[i]) revert Errors.AmountOutTooLow(token, amount, minOut[i]);
             amounts[i] = amount;
-            if (amount == 0) continue;
-            if (defer) _defer(token, i, receiver, amount);
-            else IERC20(token).safeTransfer(receiver, amount);
         }
     }
 
@@ -518,18 +528,9 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         emit Defer(token, account, amount);
     }
 
-    /// @dev {tok} available after claims, and the raw {tok} balance. The claims slot is read only if its bit is set.
-    function _available(address token, uint256 i, uint256 mask)
-        private
-        view
-        returns (uint256 available, uint256 balance)
-    {
-        balance = TokenLib.balance(token);
-        available = mask >> i & 1 == 1 ? balance.zeroFloorSub(claimsOwed[token]) : balance;
-    }
-
-    function _availableOnly(address token, uint256 i, uint256 mask) private view returns (uint256 available) {
-        (available,) = _available(token, i, mask);
+    /// @dev {tok} available after claims.
+    function _availableOf(address token) private view returns (uint256) {
+        return TokenLib.balance(token).zeroFloorSub(claimsOwed[token]);
     }
 
     /// @dev For deferred legs: a token that does not answer, or burns gas, counts as empty and stops nobody.
@@ -539,13 +540,14 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     }
 
     function _previewAmounts(uint256 shares, bool roundUp) private view returns (uint256[] memory amounts) {
-        BasketWord memory word = _basket;
-        bytes memory basket = BasketLib.read(word.list);
-        (uint256 supply,) = _effectiveSupply();
+        bytes memory basket = BasketLib.read(_basket.list);
+        (uint256 supply,) = _effectiveSupply(basket.streamingRate());
         amounts = new uint256[](basket.count());
         for (uint256 i; i < amounts.length; ++i) {
-            uint256 available = _availableOnly(basket.at(i), i, word.claimsMask);
-            amounts[i] = roundUp ? shares.fullMulDivUp(available, supply) : shares.fullMulDiv(available, supply);
+            uint256 available = _availableOf(basket.at(i));
+            amounts[i] = roundUp
+                ? BasketMath.amountUp(shares, available, supply)
+                : BasketMath.amountDown(shares, available, supply);
         }
     }
 
@@ -563,7 +565,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     }
 
     /// @dev Writes `kept` and `additions` as the next version of the list.
-    function _appendComponents(address[] memory kept, uint256 oldVersion, address[] memory additions) private {
+    function _appendComponents(Terms memory terms, address[] memory kept, address[] memory additions) private {
         uint256 n = kept.length + additions.length;
         require(n <= Constants.MAX_COMPONENTS, Errors.TooManyComponents(n, Constants.MAX_COMPONENTS));
         address[] memory list = new address[](n);
@@ -583,8 +585,9 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             list[i] = token;
         }
         _basket.claimsMask |= uint64(mask);
-        _basket.list = BasketLib.write(oldVersion + 1, list);
-        emit UpdateComponents(oldVersion + 1, list);
+        ++terms.version;
+        _writeAll(terms, list);
+        emit UpdateComponents(terms.version, list);
     }
 
     function _clearClaimsBit(address token) private {
@@ -597,54 +600,57 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /* INTERNALS: TERMS */
 
     function _streamingRate() internal view override returns (uint256) {
-        return _terms.streamingRate;
+        return BasketLib.readTerms(_basket.list).streamingRate();
+    }
+
+    function _readAll() private view returns (Terms memory terms, address[] memory list) {
+        bytes memory basket = BasketLib.read(_basket.list);
+        return (basket.toTerms(), basket.toArray());
+    }
+
+    function _writeAll(Terms memory terms, address[] memory list) private {
+        _basket.list = BasketLib.write(terms, list);
     }
 
     function _collect() private returns (uint256 feeShares) {
-        (uint256 supply,) = _effectiveSupply();
-        feeShares = supply - _supply.issued;
-        address recipient = feeRecipient;
-        // The effective supply already counts these shares: they enter what exists and nothing else.
-        if (feeShares != 0) _enter(recipient, feeShares, 0, Constants.WAD);
+        bytes memory terms = BasketLib.readTerms(_basket.list);
+        address recipient = terms.feeRecipient();
+        feeShares = _issuePending(recipient, terms.streamingRate());
         emit Collect(recipient, feeShares);
     }
 
-    function _setStreamingFee(uint256 annualFee) private {
+    /// @dev The D18{1/year} rate of a fee, from now on with `base` {share}.
+    function _checkStreamingFee(uint256 annualFee, uint256 base) private returns (uint56) {
         _checkBound("streamingFee", annualFee, 0, Constants.MAX_STREAMING_FEE);
-        // What the old rate has earned becomes part of the base; only the future grows at the new rate.
-        (uint256 supply,) = _effectiveSupply();
-        require(supply <= type(uint112).max, Errors.SupplyOverflow(supply));
-        _supply.base = uint112(supply);
-        _supply.since = uint32(block.timestamp);
         uint256 rate = FeeMath.streamingRate(annualFee);
-        _terms.streamingRate = uint56(rate);
         streamingFee = annualFee;
-        emit SetStreamingFee(annualFee, rate, supply);
+        emit SetStreamingFee(annualFee, rate, base);
+        return uint56(rate);
     }
 
-    function _setMintFee(uint256 fee) private {
+    function _checkMintFee(uint256 fee) private returns (uint56) {
         _checkBound("mintFee", fee, 0, Constants.MAX_MINT_FEE);
-        _terms.mintFee = uint56(fee);
         emit SetMintFee(fee);
+        return uint56(fee);
     }
 
-    function _setRedeemFee(uint256 fee) private {
+    function _checkRedeemFee(uint256 fee) private returns (uint56) {
         _checkBound("redeemFee", fee, 0, Constants.MAX_REDEEM_FEE);
-        _terms.redeemFee = uint56(fee);
         emit SetRedeemFee(fee);
+        return uint56(fee);
     }
 
-    function _setFeeRecipient(address recipient) private {
+    function _checkFeeRecipient(address recipient) private returns (address) {
         require(recipient != address(0), Errors.ZeroAddress());
-        feeRecipient = recipient;
         emit SetFeeRecipient(recipient);
+        return recipient;
     }
 
-    function _setSupplyCap(uint256 wholeShares) private {
+    function _checkSupplyCap(uint256 wholeShares) private returns (uint48) {
         if (wholeShares == 0) wholeShares = type(uint48).max;
         _checkBound("supplyCap", wholeShares, 1, type(uint48).max);
-        _terms.supplyCap = uint48(wholeShares);
         emit SetSupplyCap(wholeShares);
+        return uint48(wholeShares);
     }
 
     function _setRebalancer(address newRebalancer) private {

@@ -12,17 +12,10 @@ import {FeeMath} from "./libraries/FeeMath.sol";
 /// @title ShareToken
 /// @notice The ERC-20 half of an index: balances, allowances, EIP-2612 permits, and a supply that grows with time.
 /// @dev One storage word holds the whole supply: `issued` is the sum of all balances, `base` grows to the effective
-/// supply `S(t) = base·exp(f·(t − since))`. The difference `S(t) − issued` is what the fee has earned and nobody holds
+/// supply `S(t) = base·exp(f·(t − since))`; from the left `since` (32 bits), `issued` and `base` (112 bits each). The difference `S(t) − issued` is what the fee has earned and nobody holds
 /// yet. A mint or a redeem therefore accrues the fee to the second without writing anything else. This is why the
 /// balances are kept here and not by a library: libraries write their own supply word a second time.
 abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
-    /// @dev `base` {share} at `since`, `issued` {share}, `since` {s}.
-    struct SupplyWord {
-        uint112 base;
-        uint112 issued;
-        uint32 since;
-    }
-
     bytes32 private constant PERMIT_TYPEHASH =
         keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
 
@@ -30,7 +23,7 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     string public name;
     string public symbol;
 
-    SupplyWord internal _supply;
+    uint256 private _supplyWord; // {s} since | {share} issued | {share} base
     mapping(address account => uint256 shares) public balanceOf;
     mapping(address owner => mapping(address spender => uint256 shares)) public allowance;
 
@@ -59,7 +52,7 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
 
     /// @notice Effective supply: shares that exist and shares the streaming and one-off fees have earned until now.
     function totalSupply() external view returns (uint256) {
-        (uint256 supply,) = _effectiveSupply();
+        (uint256 supply,) = _effectiveSupply(_streamingRate());
         return supply;
     }
 
@@ -90,22 +83,33 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     /// @dev D18{1/year} growth rate of the supply; the index knows it.
     function _streamingRate() internal view virtual returns (uint256);
 
-    /// @dev {share} now, and the D18{1} growth since the base was set.
-    function _effectiveSupply() internal view returns (uint256 supply, uint256 growth) {
-        SupplyWord memory word = _supply;
-        growth = FeeMath.growth(_streamingRate(), block.timestamp - word.since);
-        supply = FeeMath.effectiveSupply(word.base, word.issued, growth);
+    /// @dev {share} now, and the D18{1} growth since the base was set, at a D18{1/year} rate.
+    function _effectiveSupply(uint256 rate) internal view returns (uint256 supply, uint256 growth) {
+        (uint256 base, uint256 issued, uint256 since) = _readSupply();
+        growth = FeeMath.growth(rate, block.timestamp - since);
+        supply = FeeMath.effectiveSupply(base, issued, growth);
+    }
+
+    function _readSupply() internal view returns (uint256 base, uint256 issued, uint256 since) {
+        uint256 word = _supplyWord;
+        return (uint112(word), uint112(word >> 112), word >> 224);
+    }
+
+    /// @dev Assumes `since` and `issued` fit; `base` is checked, it is the one that grows by itself.
+    function _writeSupply(uint256 base, uint256 issued, uint256 since) internal {
+        if ((base | issued) > type(uint112).max) revert Errors.SupplyOverflow(base);
+        _supplyWord = since << 224 | issued << 112 | base;
     }
 
     /// @dev Adds `received` shares of `account` to what exists and `entered` shares to the effective supply.
     /// The caller has checked that the supply after it is at most the cap, which fits the word.
     function _enter(address account, uint256 received, uint256 entered, uint256 growth) internal {
-        require(account != address(0), Errors.ReceiverInvalid(account));
-        SupplyWord memory word = _supply;
-        uint256 base = word.base + FeeMath.baseDown(entered, growth);
-        uint256 issued = word.issued + received;
-        require(base <= type(uint112).max && issued <= type(uint112).max, Errors.SupplyOverflow(entered));
-        _supply = SupplyWord(uint112(base), uint112(issued), word.since);
+        if (account == address(0)) revert Errors.ReceiverInvalid(account);
+        (uint256 base, uint256 issued, uint256 since) = _readSupply();
+        unchecked {
+            // Shares entering are at most the cap, below 2^109; the words are below 2^112.
+            _writeSupply(base + FeeMath.baseDown(entered, growth), issued + received, since);
+        }
         unchecked {
             balanceOf[account] += received; // at most `issued`
         }
@@ -116,15 +120,29 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     /// Never reverts for a holder who has the shares: the base saturates at zero.
     function _leave(address account, uint256 burned, uint256 left, uint256 growth) internal {
         _takeShares(account, burned);
-        SupplyWord memory word = _supply;
-        uint256 base = FeeMath.baseUp(left, growth);
-        base = base < word.base ? word.base - base : 0;
-        _supply = SupplyWord(uint112(base), uint112(word.issued - burned), word.since);
+        (uint256 base, uint256 issued, uint256 since) = _readSupply();
+        uint256 baseLeft = FeeMath.baseUp(left, growth);
+        unchecked {
+            // What an account burns it had, so `issued` counts it.
+            _writeSupply(base > baseLeft ? base - baseLeft : 0, issued - burned, since);
+        }
         emit Transfer(account, address(0), burned);
     }
 
+    /// @dev Gives the shares that fees have earned so far to `account`. The effective supply already counts them.
+    function _issuePending(address account, uint256 rate) internal returns (uint256 pending) {
+        (uint256 base, uint256 issued, uint256 since) = _readSupply();
+        uint256 supply = FeeMath.effectiveSupply(base, issued, FeeMath.growth(rate, block.timestamp - since));
+        _writeSupply(base, supply, since);
+        unchecked {
+            pending = supply - issued; // the effective supply is never below what exists
+            balanceOf[account] += pending;
+        }
+        emit Transfer(address(0), account, pending);
+    }
+
     function _transfer(address from, address to, uint256 shares) private {
-        require(to != address(0), Errors.ReceiverInvalid(to));
+        if (to == address(0)) revert Errors.ReceiverInvalid(to);
         _takeShares(from, shares);
         unchecked {
             balanceOf[to] += shares; // at most `issued`
@@ -134,7 +152,7 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
 
     function _takeShares(address account, uint256 shares) private {
         uint256 balance = balanceOf[account];
-        require(balance >= shares, Errors.BalanceTooLow(account, balance, shares));
+        if (balance < shares) revert Errors.BalanceTooLow(account, balance, shares);
         unchecked {
             balanceOf[account] = balance - shares;
         }
@@ -143,7 +161,7 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     function _spendAllowance(address owner, address spender, uint256 shares) internal {
         uint256 allowed = allowance[owner][spender];
         if (allowed == type(uint256).max) return;
-        require(allowed >= shares, Errors.AllowanceTooLow(owner, spender, allowed, shares));
+        if (allowed < shares) revert Errors.AllowanceTooLow(owner, spender, allowed, shares);
         unchecked {
             allowance[owner][spender] = allowed - shares;
         }

@@ -52,7 +52,6 @@ interface IIndexToken {
         address indexed receiver,
         uint256 shares,
         uint256 feeShares,
-        uint256 deferMask,
         uint256[] amountsOut
     );
     event Defer(address indexed token, address indexed account, uint256 amount);

@@ -3,34 +3,96 @@ pragma solidity 0.8.30;
 
 import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
 
+/// @notice What a mint or a redeem needs to know besides supply and holdings.
+/// @param version of the component list
+/// @param streamingRate D18{1/year} growth rate of the supply
+/// @param mintFee D18{1}
+/// @param redeemFee D18{1}
+/// @param supplyCap {SHARE} whole shares
+/// @param feeRecipient receives fee shares on collection
+struct Terms {
+    uint32 version;
+    uint56 streamingRate;
+    uint56 mintFee;
+    uint56 redeemFee;
+    uint48 supplyCap;
+    address feeRecipient;
+}
+
 /// @title BasketLib
-/// @notice The component list as contract code: written on rebalances, read on every mint and redeem.
-/// @dev Layout of the code: version (4 bytes), then 20 bytes for each component. Reading n components costs one cold
-/// account access instead of n cold storage slots.
+/// @notice The component list and the terms as contract code: written on rebalances and by governance, read by everyone.
+/// @dev Layout of the code: version (4 bytes), streaming rate, mint fee, redeem fee (7 bytes each), supply cap (6), fee
+/// recipient (20), then 20 bytes for each component. Reading all of it costs one cold account access, where storage would
+/// cost a cold slot for the terms and one for each component.
 library BasketLib {
-    uint256 private constant HEADER = 4; // {bytes}
+    uint256 private constant HEADER = 51; // {bytes}
     uint256 private constant ENTRY = 20; // {bytes}
 
-    /// @notice Writes a list and returns the address that holds it.
-    function write(uint256 version_, address[] memory components) internal returns (address pointer) {
-        bytes memory blob = abi.encodePacked(uint32(version_));
+    /// @notice Writes terms and list and returns the address that holds them.
+    function write(Terms memory terms, address[] memory components) internal returns (address pointer) {
+        bytes memory basket = new bytes(HEADER + ENTRY * components.length);
+        bytes memory header = abi.encodePacked(
+            terms.version, terms.streamingRate, terms.mintFee, terms.redeemFee, terms.supplyCap, terms.feeRecipient
+        );
+        for (uint256 i; i < HEADER; ++i) basket[i] = header[i];
         for (uint256 i; i < components.length; ++i) {
-            blob = bytes.concat(blob, bytes20(components[i]));
+            bytes20 entry = bytes20(components[i]);
+            for (uint256 j; j < ENTRY; ++j) basket[HEADER + ENTRY * i + j] = entry[j];
         }
-        pointer = SSTORE2.write(blob);
+        pointer = SSTORE2.write(basket);
     }
 
-    /// @notice Reads the list as raw bytes; the accessors below understand them.
+    /// @notice Reads everything as raw bytes; the accessors below understand them.
     function read(address pointer) internal view returns (bytes memory basket) {
         basket = SSTORE2.read(pointer);
     }
 
-    /// @notice Version of the list: rises by one with every change.
-    function version(bytes memory basket) internal pure returns (uint256 version_) {
+    /// @notice Reads the terms alone, in the form the accessors below understand.
+    function readTerms(address pointer) internal view returns (bytes memory basket) {
+        basket = SSTORE2.read(pointer, 0, HEADER);
+    }
+
+    /// @notice The terms as a struct.
+    function toTerms(bytes memory basket) internal pure returns (Terms memory) {
+        return Terms({
+            version: uint32(version(basket)),
+            streamingRate: uint56(streamingRate(basket)),
+            mintFee: uint56(mintFee(basket)),
+            redeemFee: uint56(redeemFee(basket)),
+            supplyCap: uint48(supplyCap(basket)),
+            feeRecipient: feeRecipient(basket)
+        });
+    }
+
+    /* TERMS: offsets from the right end of the first word */
+
+    function version(bytes memory basket) internal pure returns (uint256) {
+        return _firstWord(basket) >> 224;
+    }
+
+    function streamingRate(bytes memory basket) internal pure returns (uint256) {
+        return uint56(_firstWord(basket) >> 168);
+    }
+
+    function mintFee(bytes memory basket) internal pure returns (uint256) {
+        return uint56(_firstWord(basket) >> 112);
+    }
+
+    function redeemFee(bytes memory basket) internal pure returns (uint256) {
+        return uint56(_firstWord(basket) >> 56);
+    }
+
+    function supplyCap(bytes memory basket) internal pure returns (uint256) {
+        return uint48(_firstWord(basket) >> 8);
+    }
+
+    function feeRecipient(bytes memory basket) internal pure returns (address recipient) {
         assembly ("memory-safe") {
-            version_ := shr(224, mload(add(basket, 0x20)))
+            recipient := shr(96, mload(add(basket, 63))) // length word + 31 bytes of other terms
         }
     }
+
+    /* LIST */
 
     /// @notice Number of components.
     function count(bytes memory basket) internal pure returns (uint256) {
@@ -40,8 +102,7 @@ library BasketLib {
     /// @notice Component `i`. Assumes `i < count(basket)`.
     function at(bytes memory basket, uint256 i) internal pure returns (address component) {
         assembly ("memory-safe") {
-            // 0x20 length word + 4 header bytes + 20 * i
-            component := shr(96, mload(add(add(basket, 0x24), mul(i, 20))))
+            component := shr(96, mload(add(add(basket, 83), mul(i, 20)))) // length word + header + entries
         }
     }
 
@@ -56,5 +117,11 @@ library BasketLib {
         uint256 n = count(basket);
         components = new address[](n);
         for (uint256 i; i < n; ++i) components[i] = at(basket, i);
+    }
+
+    function _firstWord(bytes memory basket) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := mload(add(basket, 0x20))
+        }
     }
 }

@@ -81,6 +81,11 @@ library Errors {
     /// @notice Thrown when an exchange wants to send more than is available after claims.
     error AvailableTooLow(address token, uint256 available, uint256 amount);
 
+    /* FACTORY */
+
+    /// @notice Thrown when the caller has already made an index with this salt and these terms.
+    error AddressTaken(bytes32 salt);
+
     /* PRICES */
 
     /// @notice Thrown when a token has no feed.

@@ -23,30 +23,36 @@ library FeeMath {
     /// @param elapsed {s}
     /// @return factor D18{1}
     function growth(uint256 rate, uint256 elapsed) internal pure returns (uint256 factor) {
-        // D18{1} = D18{1/year} * {s} / {s/year}
+        // D18{1} = D18{1/year} * {s} / {s/year}; the rate is below 2^56 and the time below 2^32.
         uint256 exponent = rate * elapsed / Constants.YEAR;
         if (exponent == 0) return Constants.WAD;
         factor = uint256(FixedPointMathLib.expWad(int256(exponent)));
     }
 
     /// @notice Effective supply: what exists and what the fee has accrued. Rounds down, never below what exists.
-    /// @param base {share} Supply word `B`.
+    /// @param base {share} Supply word `B`, below 2^112.
     /// @param issued {share} Shares that exist, `N`.
     /// @param factor D18{1} Growth since the base was set.
     function effectiveSupply(uint256 base, uint256 issued, uint256 factor) internal pure returns (uint256 supply) {
-        // {share} = {share} * D18{1} / D18; base < 2^112 and factor < 2^80, so the product cannot overflow.
-        supply = base * factor / Constants.WAD;
+        unchecked {
+            // {share} = {share} * D18{1} / D18; base < 2^112 and factor < 2^80 (5 % a year for a century)
+            supply = base * factor / Constants.WAD;
+        }
         if (supply < issued) supply = issued;
     }
 
-    /// @notice Base that `shares` are worth now, rounded down: for shares that enter, so that the supply never grows by more.
+    /// @notice Base that `shares` are worth now, rounded down. Assumes shares < 2^112. For shares that enter, so that the supply never grows by more.
     function baseDown(uint256 shares, uint256 factor) internal pure returns (uint256) {
-        return shares * Constants.WAD / factor;
+        unchecked {
+            return shares * Constants.WAD / factor;
+        }
     }
 
-    /// @notice Base that `shares` are worth now, rounded up: for shares that leave, so that the supply never falls by less.
+    /// @notice Base that `shares` are worth now, rounded up. Assumes shares < 2^112 and factor < 2^80. For shares that leave, so that the supply never falls by less.
     function baseUp(uint256 shares, uint256 factor) internal pure returns (uint256) {
-        return (shares * Constants.WAD + factor - 1) / factor;
+        unchecked {
+            return (shares * Constants.WAD + factor - 1) / factor;
+        }
     }
 
     /// @notice One-off fee in shares, rounded up.

@@ -9,8 +9,14 @@ library TokenLib {
     /// @notice Balance of this contract in `token`; reverts if the token does not answer.
     function balance(address token) internal view returns (uint256 amount) {
         bool ok;
-        (ok, amount) = tryBalanceOf(token, address(this), gasleft());
-        require(ok, Errors.BalanceUnreadable(token));
+        assembly ("memory-safe") {
+            mstore(0x00, 0x70a08231) // balanceOf(address)
+            mstore(0x20, address())
+            ok := staticcall(gas(), token, 0x1c, 0x24, 0x00, 0x20)
+            ok := and(ok, gt(returndatasize(), 0x1f))
+            amount := mload(0x00)
+        }
+        if (!ok) revert Errors.BalanceUnreadable(token);
     }
 
     /// @notice Balance of `account` in `token`, spending at most `gasLimit`; zero if not `ok`.
