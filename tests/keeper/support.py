@@ -1,0 +1,111 @@
+"""What the keeper's tests share: an index on a local market, and a keeper of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from offchain.chain.core import Core
+from offchain.chain.deploy import Feed, IndexDeployment, create_index, deploy_core, read_prices, set_feeds
+from offchain.chain.terms import IndexTerms, ListedToken
+from offchain.devnet import Anvil, Devnet, choose_coins
+from offchain.keeper import Keeper, Places, Settings, devnet_account
+from offchain.market import synthetic_market
+from offchain.methodology import Methodology
+from offchain.spec import IndexSpec, find_spec
+
+START = "2024-06-03"  # a Monday, on which LC10 is reviewed
+WEEKS = ("2024-06-10", "2024-06-17", "2024-07-15", "2024-09-02")
+DEPLOYER, GOVERNOR, GUARDIAN, STRATEGIST, SECOND_STRATEGIST = 0, 1, 2, 3, 8
+FEED_MAX_AGE = 26 * 3600  # {s}
+
+
+@dataclass(frozen=True)
+class Fund:
+    """An index on a local market."""
+
+    world: Devnet
+    core: Core
+    index: IndexDeployment
+    spec: IndexSpec
+
+    @property
+    def places(self) -> Places:
+        return Places.of_world(self.core, self.index.address, self.world)
+
+    def keeper(
+        self,
+        ledger: Path,
+        *,
+        spec: IndexSpec | None = None,
+        settings: Settings | None = None,
+        account: int = STRATEGIST,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> Keeper:
+        return Keeper.on_devnet(
+            self.world,
+            self.core,
+            self.index.address,
+            spec or self.spec,
+            account=devnet_account(account),
+            ledger=ledger,
+            settings=settings,
+            checkpoint=checkpoint,
+        )
+
+
+def a_spec(**rebalance: object) -> IndexSpec:
+    """LC10 with a slippage that two pools of 0.3 % fit in, and a narrow band, so that every review trades."""
+    spec = find_spec("LC10")
+    rules = {"max_slippage_bps": 100, "drift_band": 0.002, **rebalance}
+    return replace(spec, rebalance=replace(spec.rebalance, **rules))
+
+
+@contextmanager
+def a_fund(spec: IndexSpec | None = None, *, seed_shares: float | None = None) -> Iterator[Fund]:
+    """A fresh node with the synthetic market at START and an index seeded at its weights."""
+    market = synthetic_market()
+    coins = choose_coins(market, [START, *WEEKS], top=16)
+    with Anvil.start(timestamp=Devnet.genesis(START)) as node:
+        world = Devnet.build(node, market, start=START, coins=coins)
+        yield deploy_fund(world, spec or a_spec(), seed_shares=seed_shares)
+
+
+def deploy_fund(world: Devnet, spec: IndexSpec, *, seed_shares: float | None = None) -> Fund:
+    """Core, feeds and an index of `spec` on a world, with two strategists."""
+    if seed_shares is not None:
+        spec = replace(spec, seed=replace(spec.seed, shares=seed_shares))
+    accounts = world.node.accounts
+    deployer = accounts[DEPLOYER]
+    core = deploy_core(world.w3, deployer)
+    tokens = [
+        ListedToken(id=t.id, symbol=t.symbol, address=t.address, decimals=t.decimals, feed=t.feed, max_age=FEED_MAX_AGE)
+        for t in world.tokens.values()
+    ]
+    set_feeds(world.w3, deployer, core, [Feed(token=t.address, aggregator=t.feed, max_age=t.max_age) for t in tokens])
+    decision = Methodology(spec).decide(world.market, START, tradable=[token.id for token in tokens])
+    members = [token for token in tokens if token.id in decision.target_weights]
+    prices = dict(zip([t.id for t in members], read_prices(world.w3, core, [t.address for t in members]), strict=True))
+    terms = IndexTerms.from_spec(
+        spec,
+        tokens=tokens,
+        prices=prices,
+        weights=decision.target_weights,
+        receiver=accounts[4],
+        governor=accounts[GOVERNOR],
+        guardian=accounts[GUARDIAN],
+        strategist=accounts[STRATEGIST],
+        admin_delay=0,
+    )
+    ids = {token.address: token.id for token in tokens}
+    for address, amount in zip(terms.components, terms.seed_amounts, strict=True):
+        world.faucet(deployer, ids[address], amount)
+    index = create_index(world.w3, deployer, core, terms)
+    from offchain.chain.core import STRATEGIST as STRATEGIST_ROLE
+    from offchain.chain.transactions import send
+
+    manager = index.authority_contract(world.w3)
+    send(world.w3, accounts[GOVERNOR], manager.functions.grantRole(STRATEGIST_ROLE, accounts[SECOND_STRATEGIST], 0))
+    return Fund(world=world, core=core, index=index, spec=spec)
