@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 
+from offchain.chain.accounts import is_local
 from offchain.chain.deployments import open_index
-from offchain.chain.investor import DEFAULT_SLIPPAGE_BPS, mint, preview_mint
+from offchain.chain.investor import DEFAULT_SLIPPAGE_BPS, mint, preview_mint, require_funds
 from offchain.chain.tables import mint_preview, receipt, usd
 from offchain.launch import fund_locally
 from offchain.units import to_shares
@@ -36,6 +37,8 @@ def main(symbol: str = "", shares: str = "", account: str = "", max_slippage_bps
         print(mint_preview(seen))
         confirm(w3, f"Mint {shares} {symbol} for about {usd(seen.value)} from {name}.")
         approve = os.environ.get("BALLAST_APPROVE") != "0"
+        if is_local(w3):
+            require_funds(seen, resolve(w3, name), way_out=f"brownie run mint faucet {symbol} {shares} {name} gives it")
         done = mint(w3, signer(w3, name), core, index.address, amount, max_slippage_bps=slippage, approve=approve)
         print("\n" + receipt("minted", done))
 

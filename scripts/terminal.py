@@ -6,19 +6,20 @@ BALLAST_YES=1 (do not ask).
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import brownie
-from eth_account import Account
 from web3 import Web3
 
-from offchain.chain.accounts import is_local, keystores, resolve
+from offchain.chain import accounts
+from offchain.chain.accounts import is_local
 from offchain.chain.client import chain_name, connect
 from offchain.chain.transactions import Signer
-from offchain.errors import BallastError, ChainError, UnitError, did_you_mean
+from offchain.errors import BallastError, ChainError, UnitError
 
 USAGE_EXIT = 2
 
@@ -59,16 +60,7 @@ def account_name(w3: Web3, given: str, local_default: str) -> str:
 
 def signer(w3: Web3, name: str) -> Signer:
     """An unlocked account of a local chain, or a keystore, opened with BALLAST_PASSWORD or a prompt."""
-    if is_local(w3):
-        return resolve(w3, name)
-    stores = keystores()
-    if name not in stores:
-        raise ChainError(f'no keystore "{name}".{did_you_mean(name, stores)} Make one: brownie accounts new {name}')
-    try:
-        opened = brownie.accounts.load(name, os.environ.get("BALLAST_PASSWORD"))
-    except ValueError as error:
-        raise ChainError(f'keystore "{name}" was not opened: {error}; check the password') from error
-    return Account.from_key(opened.private_key)
+    return accounts.signer(w3, name, _password)
 
 
 def confirm(w3: Web3, summary: str) -> None:
@@ -91,3 +83,10 @@ def whole_bps(text: str, default: int) -> int:
     if text and not text.isdigit():
         raise UnitError(f"max_slippage_bps {text!r} is not a whole number of basis points, such as 10")
     return int(text) if text else default
+
+
+def _password(name: str) -> str:
+    known = os.environ.get("BALLAST_PASSWORD")
+    if known is None and not sys.stdin.isatty():
+        raise ChainError(f'keystore "{name}" needs its password: set BALLAST_PASSWORD, or run in a terminal')
+    return known if known is not None else getpass.getpass(f'Password of keystore "{name}": ')

@@ -1,18 +1,23 @@
 """Names instead of addresses: who "governor", "keeper" or "alice" is on a chain.
 
 On a local node the names below are its unlocked accounts, in this order. Elsewhere a name is a keystore of brownie
-(`brownie accounts new <name>`), of which only the address is read here; no password, no key.
+(`brownie accounts new <name>`, in ~/.brownie/accounts or BALLAST_KEYSTORES); only `signer` opens it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from offchain.chain.client import chain_name
+from offchain.chain.transactions import Signer
 from offchain.errors import ChainError, did_you_mean
 
 LOCAL_NAMES = ("deployer", "governor", "guardian", "keeper", "alice", "bob", "carol", "eve")
@@ -38,6 +43,20 @@ def resolve(w3: Web3, name: str) -> str:
         f'"{name}" is no address and no keystore on this machine.{did_you_mean(name, stores)} '
         f"Write an address, or make one: brownie accounts new {name}"
     )
+
+
+def signer(w3: Web3, name: str, ask_password: Callable[[str], str]) -> Signer:
+    """Who signs: an unlocked account of a local node, or a keystore opened with the password that `ask_password` gives."""
+    if is_local(w3):
+        return resolve(w3, name)
+    stores = keystores()
+    if name not in stores:
+        raise ChainError(f'no keystore "{name}".{did_you_mean(name, stores)} Make one: brownie accounts new {name}')
+    try:
+        key = Account.decrypt(stores[name].read_text(encoding="utf-8"), ask_password(name))
+    except (ValueError, OSError) as error:
+        raise ChainError(f'keystore "{name}" was not opened ({error}); check the password') from error
+    return cast(LocalAccount, Account.from_key(key))
 
 
 def name_of(w3: Web3, address: str) -> str:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eth_utils.abi import function_abi_to_4byte_selector
-from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract.contract import Contract
 from web3.exceptions import ContractLogicError, Web3RPCError
@@ -39,7 +38,7 @@ from offchain.chain.core import (
 )
 from offchain.chain.terms import IndexTerms
 from offchain.chain.transactions import Call, Signer, address_of, at, explain, send, submit, wait
-from offchain.errors import ChainError, InsufficientBalance, StalePrice
+from offchain.errors import ChainError, InsufficientBalance, StalePrice, TransactionReverted
 from offchain.units import format_tokens
 
 FEED_BATCH = 25  # feeds set in one transaction
@@ -67,6 +66,9 @@ class Journal(Protocol):
 
     def sent(self, name: str, tx: str) -> None:
         """Remembers a transaction before it is waited for."""
+
+    def failed(self, name: str) -> None:
+        """Forgets a transaction that was mined and reverted: the step is to be sent again."""
 
     def record(self, name: str, step: Step) -> None:
         """Writes a confirmed step."""
@@ -244,7 +246,7 @@ def create_index(
     known = journal.known("index") if journal else None
     if known is None or known.address != address:
         if factory.functions.isIndex(address).call():
-            known = _find_creation(w3, factory, address)
+            known = _find_creation(w3, core, address, journal)
         else:
             _require_seed(w3, creator, terms)
             _wire_roles(w3, signer, core, terms, authority, address)
@@ -347,7 +349,16 @@ def _send_step(w3: Web3, signer: Signer, name: str, call: Call, journal: Journal
     if tx is None:
         tx = submit(w3, signer, call)
         journal.sent(name, tx)
-    return wait(w3, tx)
+    return _confirmed(w3, name, tx, journal)
+
+
+def _confirmed(w3: Web3, name: str, tx: str, journal: Journal | None) -> TxReceipt:
+    try:
+        return wait(w3, tx)
+    except TransactionReverted:
+        if journal:
+            journal.failed(name)
+        raise
 
 
 def _step(contract: str, address: str, receipt: TxReceipt, arguments: str) -> Step:
@@ -379,7 +390,7 @@ def _deploy_feeds(w3: Web3, signer: Signer, feeds: Sequence[Feed], journal: Jour
                 journal.sent(name, tx)
         waiting.append((feed, name, tx))
     for feed, name, tx in waiting:
-        receipt = wait(w3, tx)
+        receipt = _confirmed(w3, name, tx, journal)
         made[feed.token] = str(receipt["contractAddress"])
         if journal:
             arguments = _encode_arguments(compiled, (feed.token, feed.aggregator, feed.max_age))
@@ -485,20 +496,16 @@ def selectors(contract: str, names: Iterable[str]) -> list[bytes]:
     return [function_abi_to_4byte_selector(functions[name]) for name in names]  # type: ignore[arg-type]
 
 
-def _find_creation(w3: Web3, factory: Contract, index: str) -> Step:
-    """The transaction that created an index of this factory."""
-    topic = Web3.to_hex(keccak(text="Create(address,address,string)"))
-    logs = w3.eth.get_logs(
-        {
-            "address": factory.address,
-            "topics": [topic, "0x" + index[2:].lower().rjust(64, "0")],
-            "fromBlock": 0,
-        }
-    )
+def _find_creation(w3: Web3, core: Core, index: str, journal: Journal | None) -> Step:
+    """The transaction that created an index of this factory: the one that was sent, or what the events say."""
+    pending = journal.pending("index") if journal else None
+    if pending is not None:
+        return _step("IndexToken", index, wait(w3, pending), "")
+    event = core.contract(w3, "factory").events.Create()
+    logs = event.get_logs(from_block=core.block, argument_filters={"index": index})
     if not logs:
-        raise ChainError(f"{index} was created by {factory.address}, but the node does not know when; use a full node")
-    log = logs[0]
-    tx, block = log["transactionHash"].to_0x_hex(), int(log["blockNumber"])
+        raise ChainError(f"{index} was created by {core.factory}, but the node does not say when; use a full node")
+    tx, block = logs[0]["transactionHash"].to_0x_hex(), int(logs[0]["blockNumber"])
     return Step(contract="IndexToken", address=index, tx=tx, block=block, arguments="")
 
 

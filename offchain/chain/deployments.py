@@ -108,6 +108,10 @@ class Record:
         self.sent_hashes[name] = tx
         self.write()
 
+    def failed(self, name: str) -> None:
+        self.sent_hashes.pop(name, None)
+        self.write()
+
     def record(self, name: str, step: Step) -> None:
         compiled = contract_artifact(step.contract)
         self.steps[name] = {

@@ -140,13 +140,14 @@ def require_mintable(state: IndexState, shares: int) -> None:
         )
 
 
-def require_funds(preview: Preview, account: str) -> None:
+def require_funds(preview: Preview, account: str, *, way_out: str = "buy it, or mint less") -> None:
     """Raises InsufficientBalance naming every component of which the account holds too little."""
     short = [leg for leg in preview.legs if leg.balance < leg.amount]
     if short:
         raise InsufficientBalance(
             f"{account} holds too little to mint {format_tokens(preview.shares, SHARE_DECIMALS)} {preview.symbol}: "
             + "; ".join(_have_need(leg, leg.balance, leg.amount) for leg in short)
+            + f". {way_out[0].upper()}{way_out[1:]}"
         )
 
 
@@ -157,6 +158,7 @@ def require_allowances(preview: Preview, account: str, index: str) -> None:
         raise InsufficientAllowance(
             f"{account} has not approved enough for {preview.symbol} at {index}: "
             + "; ".join(_have_need(leg, leg.allowance, leg.amount) for leg in short)
+            + ". Approve it first, or let the mint do it"
         )
 
 

@@ -73,12 +73,15 @@ def redeem_preview(preview: Preview) -> str:
 
 def receipt(verb: str, done: Movement) -> str:
     """What was moved, and what it cost."""
-    rows = [(leg.symbol, format_tokens(leg.amount, leg.decimals), usd(leg.value)) for leg in done.legs]
+    rows = [
+        (leg.symbol, format_tokens(leg.amount, leg.decimals), usd(leg.value), "deferred" if leg.deferred else "")
+        for leg in done.legs
+    ]
     approved = f", after {len(done.approvals)} approvals" if done.approvals else ""
     ether = format_tokens(done.gas_cost, 18)
     deferred = [leg.symbol for leg in done.legs if leg.deferred and leg.amount]
     lines = [
-        columns(("component", "moved", "value USD"), rows),
+        columns(("component", "moved", "value USD", ""), rows),
         f"{verb} {shares(done.shares)} {done.symbol} (fee {shares(done.fee_shares)}), {usd(done.value)}{approved}",
         f"gas {done.gas_used:,} ({ether} ETH), block {done.block}, tx {done.tx}",
     ]
