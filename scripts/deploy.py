@@ -1,17 +1,20 @@
-"""Deploys an index from its file, and the core if it is missing. A repeated call goes on where the last one stopped.
+"""Deploys an index from its file, and the core if it is missing.
 
-brownie run deploy main offchain/indexes/lc10.toml --network devnet
-brownie run deploy main offchain/indexes/sepolia-example.toml my-keystore --network sepolia
+    brownie run deploy main offchain/indexes/lc10.toml --network devnet
+    brownie run deploy main offchain/indexes/sepolia-example.toml my-keystore --network sepolia
     brownie run deploy core_governor 0x… my-keystore --network sepolia     he alone governs the oracle from then on
+
+A repeated call goes on where the last one stopped. On a live network it asks once before it sends anything.
 """
 
 from __future__ import annotations
 
+from offchain.chain.accounts import resolve
 from offchain.chain.deploy import hand_over
 from offchain.chain.deployments import open_core
 from offchain.launch import launch, plan_launch
 from offchain.launch_tables import launched_text, plan_text, question
-from scripts.terminal import account_name, confirm, node, one_line_errors, resolve, signer, usage
+from scripts.terminal import account_name, confirm, node, one_line_errors, signer, usage
 
 
 def main(file: str = "", account: str = "") -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import os
 
-from offchain.chain.accounts import is_local
+from offchain.chain.accounts import is_local, resolve
 from offchain.chain.deployments import open_index
 from offchain.chain.investor import DEFAULT_SLIPPAGE_BPS, mint, preview_mint, require_funds
 from offchain.chain.tables import mint_preview, receipt, usd
 from offchain.launch import fund_locally
 from offchain.units import to_shares
-from scripts.terminal import account_name, confirm, node, one_line_errors, resolve, signer, usage, whole_bps
+from scripts.terminal import account_name, confirm, node, one_line_errors, signer, usage, whole_bps
 
 USAGE = "brownie run mint main <SYMBOL> <shares> [account] [max_slippage_bps] --network <network>"
 

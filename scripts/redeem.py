@@ -7,13 +7,14 @@ brownie run redeem claim LC10 USDT alice --network devnet             pays what 
 
 from __future__ import annotations
 
+from offchain.chain.accounts import resolve
 from offchain.chain.deployments import open_index
 from offchain.chain.investor import claim as pay_claim
 from offchain.chain.investor import find_component, preview_redeem, redeem
 from offchain.chain.reads import read_state
 from offchain.chain.tables import receipt, redeem_preview, usd
 from offchain.units import format_tokens, to_shares
-from scripts.terminal import account_name, confirm, names, node, one_line_errors, resolve, signer, usage
+from scripts.terminal import account_name, confirm, names, node, one_line_errors, signer, usage
 
 USAGE = "brownie run redeem main <SYMBOL> <shares> [account] [defer symbols] --network <network>"
 
