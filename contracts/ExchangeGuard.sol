@@ -125,8 +125,8 @@ contract ExchangeGuard is IExchangeGuard {
         Budget memory budget = _drained(index, limits);
         uint256 lossLeft = uint256(limits.lossCapacity).zeroFloorSub(budget.lossUsed);
         uint256 turnoverLeft = uint256(limits.turnoverCapacity).zeroFloorSub(budget.turnoverUsed);
-        require(loss <= lossLeft, Errors.LossBudgetExceeded(loss, lossLeft));
-        require(turnover <= turnoverLeft, Errors.TurnoverBudgetExceeded(turnover, turnoverLeft));
+        if (loss > lossLeft) revert Errors.LossBudgetExceeded(loss, lossLeft);
+        if (turnover > turnoverLeft) revert Errors.TurnoverBudgetExceeded(turnover, turnoverLeft);
 
         // Both sums are at most their capacity, which fits the word.
         budget.lossUsed += uint64(loss);

@@ -159,7 +159,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         onlyRebalancer
         returns (uint256[] memory sold, uint256[] memory bought)
     {
-        require(block.timestamp >= exchangePausedUntil, Errors.ExchangePaused(exchangePausedUntil));
+        if (block.timestamp < exchangePausedUntil) revert Errors.ExchangePaused(exchangePausedUntil);
         _checkLegs(outs, ins, BasketLib.read(_basket.list));
 
         sold = new uint256[](outs.length); // balances before, then what left
@@ -170,7 +170,9 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         for (uint256 i; i < outs.length; ++i) {
             sold[i] = TokenLib.balance(outs[i].token);
             uint256 available = sold[i].zeroFloorSub(claimsOwed[outs[i].token]);
-            require(available >= outs[i].amount, Errors.AvailableTooLow(outs[i].token, available, outs[i].amount));
+            if (available < outs[i].amount) {
+                revert Errors.AvailableTooLow(outs[i].token, available, outs[i].amount);
+            }
             IERC20(outs[i].token).safeTransfer(payee, outs[i].amount);
         }
 
@@ -184,7 +186,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         }
         for (uint256 i; i < ins.length; ++i) {
             bought[i] = TokenLib.balance(ins[i].token).zeroFloorSub(bought[i]);
-            require(bought[i] >= ins[i].amount, Errors.ShortDelivery(ins[i].token, bought[i], ins[i].amount));
+            if (bought[i] < ins[i].amount) revert Errors.ShortDelivery(ins[i].token, bought[i], ins[i].amount);
             boughtLegs[i] = Leg(ins[i].token, bought[i]);
         }
         (uint256 supply,) = _effectiveSupply(_streamingRate());
@@ -558,8 +560,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         for (uint256 k; k < outs.length + ins.length; ++k) {
             address token = k < outs.length ? outs[k].token : ins[k - outs.length].token;
             uint256 i = basket.find(token);
-            require(i < n, Errors.ComponentUnknown(token));
-            require(seen >> i & 1 == 0, Errors.ExchangeTokenRepeated(token));
+            if (i == n) revert Errors.ComponentUnknown(token);
+            if (seen >> i & 1 == 1) revert Errors.ExchangeTokenRepeated(token);
             seen |= 1 << i;
         }
     }

@@ -34,7 +34,7 @@ contract PriceOracle is IPriceOracle, AccessManaged {
         address feed = feedOf[token];
         require(feed != address(0), Errors.PriceMissing(token));
         price_ = IPriceFeed(feed).price();
-        require(price_ != 0 && price_ <= Constants.MAX_PRICE, Errors.PriceBad(token, int256(price_)));
+        if (price_ == 0 || price_ > Constants.MAX_PRICE) revert Errors.PriceBad(token, int256(price_));
     }
 
     /// @inheritdoc IPriceOracle

@@ -103,7 +103,7 @@ contract Rebalancer is IRebalancer {
         Policy memory policy = _registeredPolicy(order.index);
         RoleLib.requireRole(order.index);
         Plan memory plan = _livePlan(order.index, order.planId);
-        require(order.step == plan.steps, Errors.StepMismatch(order.step, plan.steps));
+        if (order.step != plan.steps) revert Errors.StepMismatch(order.step, plan.steps);
 
         uint256 sellPrice = IPriceOracle(oracle).price(order.sell);
         uint256 buyPrice = IPriceOracle(oracle).price(order.buy);
@@ -118,7 +118,7 @@ contract Rebalancer is IRebalancer {
         }
         uint256 sold;
         (sold, bought) = _exchange(order, order.minBuy.max(floor));
-        require(bought <= deficit, Errors.DeficitExceeded(order.buy, bought, deficit));
+        if (bought > deficit) revert Errors.DeficitExceeded(order.buy, bought, deficit);
 
         emit SwapTokens(
             order.index,
@@ -302,8 +302,8 @@ contract Rebalancer is IRebalancer {
 
     function _livePlan(address index, uint256 planId) private view returns (Plan memory plan) {
         plan = _plans[index];
-        require(plan.id == planId, Errors.PlanMismatch(planId, plan.id));
-        require(block.timestamp < plan.expiresAt, Errors.PlanExpired(planId, plan.expiresAt));
+        if (plan.id != planId) revert Errors.PlanMismatch(planId, plan.id);
+        if (block.timestamp >= plan.expiresAt) revert Errors.PlanExpired(planId, plan.expiresAt);
     }
 
     /* INTERNALS: SWAP */
@@ -319,15 +319,14 @@ contract Rebalancer is IRebalancer {
         uint256 surplus;
         (surplus,) = _gap(order.index, order.sell, plan);
         (, deficit) = _gap(order.index, order.buy, plan);
-        require(
-            order.sellAmount != 0 && order.sellAmount <= surplus,
-            Errors.SurplusExceeded(order.sell, order.sellAmount, surplus)
-        );
+        if (order.sellAmount == 0 || order.sellAmount > surplus) {
+            revert Errors.SurplusExceeded(order.sell, order.sellAmount, surplus);
+        }
         // {nUSD} = D18{1} * (D27{nUSD/share} * {share} / D27) / D18
         uint256 nav = plan.navPerShare.fullMulDiv(IERC20(order.index).totalSupply(), Constants.D27);
         uint256 maxValue = nav.fullMulDiv(policy.maxTrade, Constants.WAD);
         uint256 value = TradeMath.valueUp(order.sellAmount, sellPrice);
-        require(value <= maxValue, Errors.TradeTooLarge(value, maxValue));
+        if (value > maxValue) revert Errors.TradeTooLarge(value, maxValue);
     }
 
     function _exchange(Swap calldata order, uint256 minBuy) private returns (uint256 sold, uint256 bought) {

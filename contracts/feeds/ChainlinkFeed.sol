@@ -47,11 +47,10 @@ contract ChainlinkFeed is IPriceFeed {
     /// @inheritdoc IPriceFeed
     function price() external view returns (uint256) {
         (, int256 answer,, uint256 updatedAt,) = aggregator.latestRoundData();
-        require(answer > 0 && answer <= type(int128).max, Errors.PriceBad(token, answer));
-        require(
-            updatedAt <= block.timestamp && block.timestamp - updatedAt <= maxAge,
-            Errors.PriceStale(token, updatedAt, maxAge)
-        );
+        if (answer <= 0 || answer > type(int128).max) revert Errors.PriceBad(token, answer);
+        if (updatedAt > block.timestamp || block.timestamp - updatedAt > maxAge) {
+            revert Errors.PriceStale(token, updatedAt, maxAge);
+        }
         // D27{nUSD/tok} = {answer} * 10^(36 - digits)
         return uint256(answer) * _multiplier / _divisor;
     }
