@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {FixedPointMathLib} from "solady/src/utils/FixedPointMathLib.sol";
+
+import {ShareToken} from "../ShareToken.sol";
+import {ChainlinkFeed} from "../feeds/ChainlinkFeed.sol";
+import {BasketLib, Terms} from "../libraries/BasketLib.sol";
+import {BasketMath} from "../libraries/BasketMath.sol";
+import {BudgetMath} from "../libraries/BudgetMath.sol";
+import {Constants} from "../libraries/Constants.sol";
+import {FeeMath} from "../libraries/FeeMath.sol";
+import {TradeMath} from "../libraries/TradeMath.sol";
+
+/// @title MathHarness
+/// @notice Opens the internal formulas to the differential tests, thousands of vectors in one `eth_call`.
+/// @dev Every formula is an external function of plain words, named as in its library; `batch` calls one of them for each
+/// row of arguments and says which rows reverted. Only for tests: it holds nothing and guards nothing.
+contract MathHarness is ShareToken {
+    constructor() ShareToken("Harness", "HARNESS") {}
+
+    /// @notice Calls `selector` on this contract once for each `width` words of `args`.
+    /// @param results how many words the function returns
+    /// @return ok whether each row succeeded
+    /// @return out `results` words a row, zeros where it reverted
+    function batch(bytes4 selector, uint256 width, uint256 results, uint256[] calldata args)
+        external
+        returns (bool[] memory ok, uint256[] memory out)
+    {
+        uint256 rows = args.length / width;
+        ok = new bool[](rows);
+        out = new uint256[](rows * results);
+        uint256[] memory input = new uint256[](width + 1); // selector, then the arguments
+        for (uint256 row; row < rows; ++row) {
+            assembly ("memory-safe") {
+                let data := add(input, 0x20)
+                mstore(data, selector)
+                calldatacopy(add(data, 4), add(args.offset, mul(row, mul(width, 32))), mul(width, 32))
+                let target := add(add(out, 0x20), mul(row, mul(results, 32)))
+                let done := call(gas(), address(), 0, data, add(4, mul(width, 32)), 0, 0)
+                if done { returndatacopy(target, 0, mul(results, 32)) }
+                mstore(add(add(ok, 0x20), mul(row, 32)), done)
+            }
+        }
+    }
+
+    /* SOLADY */
+
+    function expWad(int256 x) external pure returns (int256) {
+        return FixedPointMathLib.expWad(x);
+    }
+
+    function lnWad(int256 x) external pure returns (int256) {
+        return FixedPointMathLib.lnWad(x);
+    }
+
+    function fullMulDiv(uint256 x, uint256 y, uint256 d) external pure returns (uint256) {
+        return FixedPointMathLib.fullMulDiv(x, y, d);
+    }
+
+    function fullMulDivUp(uint256 x, uint256 y, uint256 d) external pure returns (uint256) {
+        return FixedPointMathLib.fullMulDivUp(x, y, d);
+    }
+
+    /* FEES */
+
+    function streamingRate(uint256 annualFee) external pure returns (uint256) {
+        return FeeMath.streamingRate(annualFee);
+    }
+
+    function growth(uint256 rate, uint256 elapsed) external pure returns (uint256) {
+        return FeeMath.growth(rate, elapsed);
+    }
+
+    function effectiveSupply(uint256 base, uint256 issued, uint256 factor) external pure returns (uint256) {
+        return FeeMath.effectiveSupply(base, issued, factor);
+    }
+
+    function baseDown(uint256 shares, uint256 factor) external pure returns (uint256) {
+        return FeeMath.baseDown(shares, factor);
+    }
+
+    function baseUp(uint256 shares, uint256 factor) external pure returns (uint256) {
+        return FeeMath.baseUp(shares, factor);
+    }
+
+    function oneOffFee(uint256 shares, uint256 fee) external pure returns (uint256) {
+        return FeeMath.oneOffFee(shares, fee);
+    }
+
+    /* TRADES */
+
+    function valueDown(uint256 amount, uint256 price) external pure returns (uint256) {
+        return TradeMath.valueDown(amount, price);
+    }
+
+    function valueUp(uint256 amount, uint256 price) external pure returns (uint256) {
+        return TradeMath.valueUp(amount, price);
+    }
+
+    function navPerShare(uint256 nav, uint256 supply) external pure returns (uint256) {
+        return TradeMath.navPerShare(nav, supply);
+    }
+
+    function unitFromWeight(uint256 weight, uint256 nav, uint256 price) external pure returns (uint256) {
+        return TradeMath.unitFromWeight(weight, nav, price);
+    }
+
+    function unitDiluted(uint256 unit, uint256 factor) external pure returns (uint256) {
+        return TradeMath.unitDiluted(unit, factor);
+    }
+
+    function surplus(uint256 available, uint256 unit, uint256 supply) external pure returns (uint256) {
+        return TradeMath.surplus(available, unit, supply);
+    }
+
+    function deficit(uint256 available, uint256 unit, uint256 supply) external pure returns (uint256) {
+        return TradeMath.deficit(available, unit, supply);
+    }
+
+    function minBuy(uint256 amount, uint256 sellPrice, uint256 buyPrice, uint256 factorPpm)
+        external
+        pure
+        returns (uint256)
+    {
+        return TradeMath.minBuy(amount, sellPrice, buyPrice, factorPpm);
+    }
+
+    function maxSell(uint256 deficit_, uint256 sellPrice, uint256 buyPrice, uint256 factorPpm)
+        external
+        pure
+        returns (uint256)
+    {
+        return TradeMath.maxSell(deficit_, sellPrice, buyPrice, factorPpm);
+    }
+
+    /* BUDGETS */
+
+    function usedAfter(uint256 used, uint256 capacity, uint256 window, uint256 elapsed)
+        external
+        pure
+        returns (uint256)
+    {
+        return BudgetMath.usedAfter(used, capacity, window, elapsed);
+    }
+
+    function fractionUp(uint256 value, uint256 nav) external pure returns (uint256) {
+        return BudgetMath.fractionUp(value, nav);
+    }
+
+    /* SUPPLY WORD */
+
+    /// @notice Supply and growth of a word whose base was set `elapsed` {s} ago.
+    function supplyAfter(uint256 base, uint256 issued, uint256 rate, uint256 elapsed)
+        external
+        returns (uint256, uint256)
+    {
+        _writeSupply(base, issued, block.timestamp - elapsed);
+        return _effectiveSupply(rate);
+    }
+
+    /// @notice Base and issued after shares entered.
+    function enter(uint256 base, uint256 issued, uint256 received, uint256 entered, uint256 factor)
+        external
+        returns (uint256 base_, uint256 issued_)
+    {
+        _writeSupply(base, issued, 0);
+        _enter(address(this), received, entered, factor);
+        (base_, issued_,) = _readSupply();
+    }
+
+    /// @notice Base and issued after shares left; their owner has just enough.
+    function leave(uint256 base, uint256 issued, uint256 burned, uint256 left, uint256 factor)
+        external
+        returns (uint256 base_, uint256 issued_)
+    {
+        _writeSupply(base, issued, 0);
+        balanceOf[address(this)] = burned;
+        _leave(address(this), burned, left, factor);
+        (base_, issued_,) = _readSupply();
+    }
+
+    function _streamingRate() internal pure override returns (uint256) {
+        return 0;
+    }
+
+    /* BASKET */
+
+    function amountUp(uint256 shares, uint256 available, uint256 supply) external pure returns (uint256) {
+        return BasketMath.amountUp(shares, available, supply);
+    }
+
+    function amountDown(uint256 shares, uint256 available, uint256 supply) external pure returns (uint256) {
+        return BasketMath.amountDown(shares, available, supply);
+    }
+
+    /// @notice Writes terms and a list, reads them back by every accessor and looks up `wanted`.
+    function basketRoundTrip(Terms calldata terms, address[] calldata components, address wanted)
+        external
+        returns (Terms memory whole, Terms memory alone, uint256 count, uint256 position, address[] memory list)
+    {
+        address pointer = BasketLib.write(terms, components);
+        bytes memory basket = BasketLib.read(pointer);
+        return (
+            BasketLib.toTerms(basket),
+            BasketLib.toTerms(BasketLib.readTerms(pointer)),
+            BasketLib.count(basket),
+            BasketLib.find(basket, wanted),
+            BasketLib.toArray(basket)
+        );
+    }
+
+    /* PRICES */
+
+    /// @notice Prices of a feed made here, for each answer updated `ages` {s} ago; a negative age is the future.
+    function chainlinkPrices(
+        uint8 tokenDecimals,
+        uint8 aggregatorDecimals,
+        uint256 maxAge,
+        int256[] calldata answers,
+        int256[] calldata ages
+    ) external returns (bool[] memory ok, uint256[] memory prices) {
+        AnswerStub aggregator = new AnswerStub(aggregatorDecimals);
+        ChainlinkFeed feed = new ChainlinkFeed(address(new AnswerStub(tokenDecimals)), address(aggregator), maxAge);
+        ok = new bool[](answers.length);
+        prices = new uint256[](answers.length);
+        for (uint256 i; i < answers.length; ++i) {
+            aggregator.set(answers[i], uint256(int256(block.timestamp) - ages[i]));
+            try feed.price() returns (uint256 price) {
+                (ok[i], prices[i]) = (true, price);
+            } catch {}
+        }
+    }
+
+    /* CONSTANTS */
+
+    /// @notice Every constant, in the order of their file, without addresses.
+    function constants() external pure returns (uint256[] memory values) {
+        values = new uint256[](22);
+        values[0] = Constants.WAD;
+        values[1] = Constants.D27;
+        values[2] = Constants.PPM;
+        values[3] = Constants.YEAR;
+        values[4] = Constants.MAX_COMPONENTS;
+        values[5] = Constants.LOCKED_SHARES;
+        values[6] = Constants.BALANCE_GAS;
+        values[7] = Constants.MAX_STREAMING_FEE;
+        values[8] = Constants.MAX_MINT_FEE;
+        values[9] = Constants.MAX_REDEEM_FEE;
+        values[10] = Constants.MAX_PAUSE;
+        values[11] = Constants.MAX_LOSS_CAPACITY;
+        values[12] = Constants.MAX_TURNOVER_CAPACITY;
+        values[13] = Constants.MIN_WINDOW;
+        values[14] = Constants.MAX_WINDOW;
+        values[15] = Constants.MAX_VALUATION_AGE;
+        values[16] = Constants.MAX_SLIPPAGE;
+        values[17] = Constants.MAX_PLAN_DURATION;
+        values[18] = Constants.MAX_COOLDOWN;
+        values[19] = Constants.MAX_PRICE;
+        values[20] = uint256(uint160(Constants.LOCKED_SHARES_HOLDER));
+        values[21] = type(uint112).max;
+    }
+}
+
+/// @notice Answers for a token (`decimals`) or an aggregator (`decimals`, `latestRoundData`).
+contract AnswerStub {
+    uint8 public immutable decimals;
+    int256 private _answer;
+    uint256 private _updatedAt;
+
+    constructor(uint8 decimals_) {
+        decimals = decimals_;
+    }
+
+    function set(int256 answer, uint256 updatedAt) external {
+        (_answer, _updatedAt) = (answer, updatedAt);
+    }
+
+    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
+        return (1, _answer, _updatedAt, _updatedAt, 1);
+    }
+}
