@@ -20,7 +20,7 @@ Json: TypeAlias = "bool | str | list[Json] | dict[str, Json] | None"
 
 
 def plain(value: object) -> Json:
-    """`value` as JSON data whose numbers are strings."""
+    """`value` as JSON data whose numbers are strings; `canonical_json` sorts the keys."""
     kind = type(value)
     if value is None or kind is str or kind is bool:
         return cast(Json, value)
@@ -39,7 +39,7 @@ def plain(value: object) -> Json:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -125,6 +125,14 @@ def test_screen_given_a_rule_that_fails_says_the_number(
     assert chosen.verdict("coin").reason.startswith(reason)
 
 
+def test_screen_at_the_very_limit_of_each_rule_lets_a_coin_in() -> None:
+    rules = dataclasses.replace(RULES, min_age_days=90, min_market_cap_usd=1e8)
+    assert universe(coin(age_days=90, market_cap=1e8, volume=1e6, idle_days=6, gap_days=3), rules=rules).members == (
+        "coin",
+    )
+    assert universe(coin(idle_days=7), rules=rules).members == ()
+
+
 def test_screen_given_a_class_that_is_allowed_lets_it_in() -> None:
     allowed = dataclasses.replace(RULES, exclude_classes=())
     assert universe(coin("tether"), rules=allowed).members == ("tether",)

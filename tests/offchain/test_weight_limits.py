@@ -98,6 +98,11 @@ def test_limit_weights_gives_the_last_wei_to_the_largest_free_name_lowest_index_
     assert limit_weights([9, 1, 1, 1], cap=WAD // 2)[:2] == [WAD // 2, WAD // 6 + 2]
 
 
+def test_limit_weights_never_hands_the_last_wei_to_a_name_without_room() -> None:
+    # 11 wei in thirds: 3 each and 2 left, but the cap of 4 lets each take one only
+    assert limit_weights([1, 1, 1], cap=4, total=11) == [4, 4, 3]
+
+
 def test_limit_weights_where_cap_times_names_is_exactly_one_is_equal() -> None:
     assert limit_weights([5, 1, 9, 2, 7], cap=WAD // 5, floor=WAD // 5) == [WAD // 5] * 5
 
