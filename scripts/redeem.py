@@ -1,8 +1,10 @@
-"""Redeems shares of an index in kind. Legs of tokens that cannot move now are deferred by name and claimed later.
+"""Redeems shares of an index in kind.
 
-brownie run redeem main LC10 2.5 alice --network devnet               [symbols to defer, such as USDT,XRP]
-brownie run redeem preview LC10 2.5 alice --network devnet            sends nothing
-brownie run redeem claim LC10 USDT alice --network devnet             pays what was deferred
+    brownie run redeem main LC10 2.5 alice --network devnet               [symbols to defer, such as USDT,XRP]
+    brownie run redeem preview LC10 2.5 alice --network devnet            sends nothing
+    brownie run redeem claim LC10 USDT alice --network devnet             pays what was deferred
+
+A token that cannot move now is named, with the call that defers its leg and pays all others.
 """
 
 from __future__ import annotations
