@@ -3,6 +3,10 @@
 
 PYTHON ?= python3
 
+ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
+$(error There is no '$(PYTHON)' on PATH. Install Python 3.11 to 3.13 (apt install python3 python3-venv, brew install python@3.13) or name yours: make demo PYTHON=/path/to/python3)
+endif
+
 .PHONY: help setup demo test test-fast bench lint types chain clean
 
 # This list. MARKET=<name> make demo, and BALLAST_PORT=<port> make chain, choose the market and the port.
