@@ -28,6 +28,7 @@ NEEDED = (  # what the properties deploy; the compiler follows their imports
     "mocks/MathHarness.sol",
     "mocks/ModalToken.sol",
     "mocks/PropertyActors.sol",
+    "mocks/MockFeed.sol",
 )
 REMAPPINGS = ["@openzeppelin/=node_modules/@openzeppelin/", "solady/=node_modules/solady/"]
 

@@ -99,6 +99,7 @@ def leave(base: int, issued: int, burned: int, left: int, growth: int) -> tuple[
     return after.base, after.issued
 
 
+# The index checks these bounds before it calls FeeMath and ShareToken, which do not check them again.
 U112 = up_to(112)
 U112_EDGES = (0, 1, 10**9, 10**18, 2**112 - 2, 2**112 - 1)
 MIXED = (word, up_to(128))
@@ -126,10 +127,10 @@ FORMULAS = (
     formula("fullMulDivUp", integers.full_mul_div_up, word, word, word),
     formula("streamingRate", fee_math.streaming_rate, between(0, constants.MAX_STREAMING_FEE),
             edges={0: (0, 1, constants.MAX_STREAMING_FEE, 10**18 - 1, 10**18, 10**18 + 1)}),
-    formula("growth", fee_math.growth, up_to(60), up_to(36), edges={0: (*RATE_EDGES, *WORD_EDGES), 1: (*SECONDS_EDGES, *WORD_EDGES)}),
-    formula("effectiveSupply", fee_math.effective_supply, U112, U112, factor, edges={2: (*FACTOR_EDGES, 2**200)}),
-    formula("baseDown", fee_math.base_down, either, factor, edges={1: (0, *FACTOR_EDGES, 2**256 - 1)}),
-    formula("baseUp", fee_math.base_up, either, factor, edges={1: (0, *FACTOR_EDGES, 2**256 - 1)}),
+    formula("growth", fee_math.growth, up_to(60), up_to(36), edges={0: RATE_EDGES, 1: SECONDS_EDGES}),
+    formula("effectiveSupply", fee_math.effective_supply, U112, U112, factor, edges={0: U112_EDGES, 1: U112_EDGES, 2: FACTOR_EDGES}),
+    formula("baseDown", fee_math.base_down, U112, factor, edges={0: U112_EDGES, 1: (0, *FACTOR_EDGES)}),
+    formula("baseUp", fee_math.base_up, U112, factor, edges={0: U112_EDGES, 1: (0, *FACTOR_EDGES)}),
     formula("oneOffFee", fee_math.one_off_fee, either, between(0, constants.MAX_MINT_FEE)),
     formula("amountUp", basket_math.amount_in, either, either, either),
     formula("amountDown", basket_math.amount_out, either, either, either),
@@ -147,7 +148,7 @@ FORMULAS = (
     formula("supplyAfter", supply_after, U112, U112, between(0, 51293294387550534), between(0, 1_700_000_000),
             edges={0: U112_EDGES, 1: U112_EDGES, 2: RATE_EDGES, 3: (0, 1, 86_400, constants.YEAR, 1_700_000_000)}, results=2),
     formula("enter", enter, U112, U112, U112, U112, factor,
-            edges={0: U112_EDGES, 1: U112_EDGES, 2: (*U112_EDGES, 2**256 - 1), 3: (*U112_EDGES, 2**200), 4: FACTOR_EDGES}, results=2),
+            edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES, 4: FACTOR_EDGES}, results=2),
     formula("leave", leave, U112, U112, U112, U112, factor,
             edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES, 4: FACTOR_EDGES}, results=2),
 )  # fmt: skip

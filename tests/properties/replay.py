@@ -1,0 +1,187 @@
+"""Invariant 10: everything an index stores, rebuilt from its events alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from offchain.reference import basket_math, budget_math, fee_math
+from offchain.reference.basket_math import SupplyWord
+from offchain.reference.constants import LOCKED_SHARES, WAD
+from offchain.reference.model import FOREVER, Budget, Plan, Target
+from tests.properties.chain import Log
+
+ZERO = "0x" + "00" * 20
+
+
+@dataclass
+class Replayed:
+    """State of one index after its events. `reserves` knows what the index's own events moved, not gifts and rebases."""
+
+    word: SupplyWord = SupplyWord(base=0, issued=0, since=0)
+    shares: Counter[str] = field(default_factory=Counter)
+    claims: Counter[tuple[str, str]] = field(default_factory=Counter)
+    owed: Counter[str] = field(default_factory=Counter)
+    reserves: Counter[str] = field(default_factory=Counter)
+    deferred: Counter[str] = field(default_factory=Counter)  # of the redemption that is being read
+    components: tuple[str, ...] = ()
+    version: int = 0
+    fees: list[int] = field(default_factory=lambda: [0, 0, 0, 0])  # streaming fee, streaming rate, mint fee, redeem fee
+    supply_cap: int = 0
+    fee_recipient: str = ZERO
+    mint_paused_until: int = 0
+    exchange_paused_until: int = 0
+
+    def growth(self, now: int) -> int:
+        return fee_math.growth(self.fees[1], now - self.word.since)
+
+
+def replay(logs: Iterable[Log]) -> Replayed:
+    """Rebuilds the state from the index's own logs, in order."""
+    state = Replayed()
+    for log in logs:
+        apply(state, log)
+    return state
+
+
+def apply(state: Replayed, log: Log) -> None:
+    args, now = log.args, log.timestamp
+    if log.name == "Transfer":
+        if args["from"] != ZERO:
+            state.shares[str(args["from"])] -= integer(args["value"])
+        if args["to"] != ZERO:
+            state.shares[str(args["to"])] += integer(args["value"])
+    elif log.name == "Bootstrap":
+        state.word = SupplyWord(base=0, issued=0, since=now)
+        for part in (LOCKED_SHARES, integer(args["shares"]) - LOCKED_SHARES):
+            state.word = basket_math.enter(state.word, received=part, entered=part, growth=WAD)
+        move(state, args["amounts"], 1)
+    elif log.name == "Mint":
+        shares, fee = integer(args["shares"]), integer(args["feeShares"])
+        state.word = basket_math.enter(state.word, received=shares - fee, entered=shares, growth=state.growth(now))
+        move(state, args["amountsIn"], 1)
+    elif log.name == "Redeem":
+        shares, fee = integer(args["shares"]), integer(args["feeShares"])
+        state.word = basket_math.leave(state.word, burned=shares, left=shares - fee, growth=state.growth(now))
+        move(state, args["amountsOut"], -1)
+        state.reserves.update(state.deferred)  # the deferred legs, named just before, did not leave
+        state.deferred.clear()
+    elif log.name == "Defer":
+        state.claims[str(args["token"]), str(args["account"])] += integer(args["amount"])
+        state.owed[str(args["token"])] += integer(args["amount"])
+        state.deferred[str(args["token"])] += integer(args["amount"])
+    elif log.name == "Claim":
+        state.claims[str(args["token"]), str(args["account"])] -= integer(args["amount"])
+        state.owed[str(args["token"])] -= integer(args["amount"])
+        state.reserves[str(args["token"])] -= integer(args["amount"])
+    elif log.name == "Collect":
+        fee = integer(args["shares"])
+        state.word = basket_math.enter(state.word, received=fee, entered=0, growth=WAD)
+    elif log.name == "Exchange":
+        for token, amount in cast("tuple[tuple[str, int], ...]", args["sold"]):
+            state.reserves[token] -= amount
+        for token, amount in cast("tuple[tuple[str, int], ...]", args["bought"]):
+            state.reserves[token] += amount
+    elif log.name == "UpdateComponents":
+        state.version, state.components = integer(args["version"]), cast("tuple[str, ...]", args["components"])
+    elif log.name == "SetStreamingFee":
+        state.fees[:2] = [integer(args["annualFee"]), integer(args["rate"])]
+        state.word = SupplyWord(base=integer(args["base"]), issued=state.word.issued, since=now)
+    elif log.name == "SetMintFee":
+        state.fees[2] = integer(args["fee"])
+    elif log.name == "SetRedeemFee":
+        state.fees[3] = integer(args["fee"])
+    elif log.name == "SetFeeRecipient":
+        state.fee_recipient = str(args["recipient"])
+    elif log.name == "SetSupplyCap":
+        state.supply_cap = integer(args["wholeShares"]) * WAD
+    elif log.name == "PauseMint":
+        state.mint_paused_until = integer(args["until"])
+    elif log.name == "PauseExchange":
+        state.exchange_paused_until = integer(args["until"])
+    elif log.name == "ArmPauses":
+        state.mint_paused_until = state.exchange_paused_until = 0
+    elif log.name == "Deprecate":
+        state.mint_paused_until = state.exchange_paused_until = FOREVER
+
+
+@dataclass
+class ReplayedModules:
+    """What guard and rebalancer store for one index, after its events."""
+
+    plan: Plan = Plan()
+    targets: dict[str, Target] = field(default_factory=dict)
+    budget: Budget = Budget(updated_at=0)
+    valuation: tuple[int, int] = (0, 0)
+    limits: tuple[int, ...] = ()
+    policy: tuple[int, ...] = ()
+    streaming_rate: int = 0
+
+
+def replay_modules(logs: Iterable[Log], index: str) -> ReplayedModules:
+    """Rebuilds plan, targets, budgets and valuation of `index` from the logs of index, guard and rebalancer, in order."""
+    state = ReplayedModules()
+    for log in logs:
+        if log.address == index:
+            if log.name == "SetStreamingFee":
+                state.streaming_rate = integer(log.args["rate"])
+        elif log.args.get("index") == index:
+            apply_to_modules(state, log)
+    return state
+
+
+def apply_to_modules(state: ReplayedModules, log: Log) -> None:
+    args, now = log.args, log.timestamp
+    if log.name == "SetPolicy":
+        state.policy = cast("tuple[int, ...]", args["policy"])
+    elif log.name == "SetLimits":
+        if state.limits:  # what drained so far drained at the old pace
+            loss_capacity, loss_window, turnover_capacity, turnover_window, _ = state.limits
+            elapsed = now - state.budget.updated_at
+            state.budget = Budget(
+                loss_used=budget_math.used_after(state.budget.loss_used, loss_capacity, loss_window, elapsed),
+                turnover_used=budget_math.used_after(
+                    state.budget.turnover_used, turnover_capacity, turnover_window, elapsed
+                ),
+                updated_at=now,
+            )
+        else:
+            state.budget = Budget(updated_at=now)
+        state.limits = cast("tuple[int, ...]", args["limits"])
+    elif log.name == "Value":
+        state.valuation = (integer(args["navPerShare"]), now)
+    elif log.name == "Charge":
+        state.budget = Budget(
+            loss_used=integer(args["lossUsed"]), turnover_used=integer(args["turnoverUsed"]), updated_at=now
+        )
+    elif log.name == "StartPlan":
+        state.plan = Plan(
+            id=integer(args["planId"]), started_at=now, expires_at=integer(args["expiresAt"]),
+            streaming_rate=state.streaming_rate, nav_per_share=integer(args["navPerShare"]),
+        )  # fmt: skip
+        columns = (
+            cast("tuple[str, ...]", args["tokens"]),
+            *(cast("tuple[int, ...]", args[name]) for name in ("units", "prices")),
+        )
+        for token, unit, price in zip(*columns, strict=True):
+            if price:
+                old = state.targets.get(token, Target())
+                state.targets[token] = replace(old, plan_id=state.plan.id, unit=cast("int", unit))
+    elif log.name == "EndPlan":
+        state.plan = replace(state.plan, expires_at=0)
+    elif log.name == "SwapTokens":
+        state.plan = replace(state.plan, steps=integer(args["step"]) + 1)
+        if state.policy[1]:  # a cool-down
+            for token in (str(args["sell"]), str(args["buy"])):
+                state.targets[token] = replace(state.targets[token], last_trade_at=now)
+
+
+def integer(value: object) -> int:
+    return cast("int", value)
+
+
+def move(state: Replayed, amounts: object, sign: int) -> None:
+    for token, amount in zip(state.components, cast("tuple[int, ...]", amounts), strict=True):
+        state.reserves[token] += sign * amount
