@@ -7,6 +7,7 @@ ledger                                                    what was done and why;
 
 from offchain.keeper.job import Keeper, devnet_account
 from offchain.keeper.ledger import Ledger
+from offchain.keeper.opening import open_keeper
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop
 from offchain.keeper.planning import Settings
 from offchain.keeper.reading import Places
@@ -23,4 +24,5 @@ __all__ = [
     "Skip",
     "Stop",
     "devnet_account",
+    "open_keeper",
 ]

@@ -29,7 +29,7 @@ from offchain.keeper.ledger import Ledger, LedgerError
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
 from offchain.keeper.planning import Proposal, Settings, live_positions, propose, require_review, weights_by_coin
 from offchain.keeper.reading import Places, Situation, read
-from offchain.keeper.report import Report, build_report
+from offchain.keeper.report import Report, build_report, plan_events
 from offchain.keeper.sending import Intent, Sender, StepRefused, local_account, patiently
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
 from offchain.market.snapshot import Market, Time, as_utc
@@ -173,6 +173,25 @@ class Keeper:
             raise KeeperError(f"{situation.state.symbol} has had no plan yet; there is nothing to report")
         return self._report(situation, wanted, left=())
 
+    def rebuild(self) -> int:
+        """Fills an empty ledger with what the chain knows of all plans; returns how many there were."""
+        if self.ledger.entries():
+            raise LedgerError(
+                f"{self.ledger.path.name} is not empty; move it away first, so that nothing is overwritten"
+            )
+        situation = self.read()
+        self._bind(situation)
+        events = plan_events(self.w3, self.places, last=situation.block)
+        for event in events:
+            body = {
+                "event": event["event"],
+                "block": event["blockNumber"],
+                "tx": event["transactionHash"].to_0x_hex(),
+                "arguments": dict(event["args"]),
+            }
+            self.ledger.append(run="", kind="recovered", at=situation.time, body=body)
+        return sum(event["event"] == "StartPlan" for event in events)
+
     def run(self, t: Time | None = None, *, ignore_calendar: bool = False) -> Outcome:
         """One rebalance from wherever the chain stands, or the reason why not."""
         with self.ledger.held() as mine:
@@ -182,8 +201,6 @@ class Keeper:
                 outcome = self._run_once(t, ignore_calendar)
             except Stop as stop:
                 outcome = stop.outcome
-            except LedgerError:
-                raise
             self._record_outcome(outcome)
             return outcome
 
@@ -324,9 +341,11 @@ class Keeper:
         intent = Intent(kind="end", plan_id=plan.id, step=plan.steps, data=calls.end_plan(self.places, plan.id))
         try:
             receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
+            after = self._read_after(int(receipt["blockNumber"]))
         except StepRefused as reason:
-            return RetryAt(time=later, reason=f"plan {plan.id} could not be ended: {reason}")
-        after = self._read_after(int(receipt["blockNumber"]))
+            after = self.read()
+            if after.state.plan.id != plan.id or after.state.plan.expires_at:  # else another keeper has ended it
+                return RetryAt(time=later, reason=f"plan {plan.id} could not be ended: {reason}")
         report = self._report(after, plan.id, left=left)
         self._record("report", after, report)
         return Done(report=report)

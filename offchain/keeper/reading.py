@@ -370,6 +370,13 @@ def _aggregate(w3: Web3, multicall: str, calls: Sequence[tuple[str, bytes]], blo
     return _results(str(answer))
 
 
+def call_many(w3: Web3, multicall: str, calls: Sequence[tuple[str, str]]) -> list[bytes]:
+    """The answers of (address, signature without arguments) in one request; empty where a call failed."""
+    if not calls:
+        return []
+    return _aggregate(w3, multicall, [(address, _selector(name)) for address, name in calls], "latest")[1]
+
+
 def _aggregate_request(multicall: str, calls: Sequence[tuple[str, bytes]]) -> dict[str, str]:
     data = _selector("tryBlockAndAggregate(bool,(address,bytes)[])") + encode(
         ["bool", "(address,bytes)[]"], [False, list(calls)]

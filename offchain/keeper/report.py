@@ -16,6 +16,7 @@ from web3.types import EventData
 
 from offchain.canonical import canonical_json
 from offchain.chain.artifacts import artifact
+from offchain.errors import KeeperError
 from offchain.keeper.ledger import Ledger
 from offchain.keeper.reading import Places, Situation
 from offchain.reference.trade_math import value_down, value_up
@@ -194,27 +195,27 @@ def build_report(
     )
 
 
-def _plan_events(w3: Web3, places: Places, plan_id: int, last: int) -> tuple[EventData, list[EventData]]:
-    """StartPlan and the SwapTokens of a plan, in order."""
+def plan_events(w3: Web3, places: Places, *, last: int, plan_id: int | None = None) -> list[EventData]:
+    """StartPlan, SwapTokens and EndPlan of the index up to block `last`, in order; of one plan if given."""
     contract = _rebalancer_at(w3, places)
-    names = ("StartPlan", "SwapTokens")
-    events = {name: contract.events[name]() for name in names}
-    topics = {str(events[name].topic): name for name in names}
+    events = {name: contract.events[name]() for name in ("StartPlan", "SwapTokens", "EndPlan")}
+    names = {str(event.topic): name for name, event in events.items()}
+    topics: list[object] = [list(names), "0x" + places.index[2:].lower().rjust(64, "0")]
+    if plan_id is not None:
+        topics.append("0x" + plan_id.to_bytes(32).hex())
     logs = w3.eth.get_logs(
-        {
-            "address": contract.address,
-            "fromBlock": places.core.block,
-            "toBlock": last,
-            "topics": [
-                list(topics),
-                "0x" + places.index[2:].lower().rjust(64, "0"),
-                "0x" + plan_id.to_bytes(32).hex(),
-            ],
-        }
+        {"address": contract.address, "fromBlock": places.core.block, "toBlock": last, "topics": topics}  # type: ignore[typeddict-item]
     )
-    decoded = [events[topics[entry["topics"][0].to_0x_hex()]].process_log(entry) for entry in logs]
-    start = next(event for event in decoded if event["event"] == "StartPlan")
-    return start, sorted((e for e in decoded if e["event"] == "SwapTokens"), key=lambda event: event["args"]["step"])
+    return [events[names[entry["topics"][0].to_0x_hex()]].process_log(entry) for entry in logs]
+
+
+def _plan_events(w3: Web3, places: Places, plan_id: int, last: int) -> tuple[EventData, list[EventData]]:
+    """StartPlan and the SwapTokens of a plan, by step."""
+    events = plan_events(w3, places, last=last, plan_id=plan_id)
+    start = next((event for event in events if event["event"] == "StartPlan"), None)
+    if start is None:
+        raise KeeperError(f"plan {plan_id} was never started; the report tells of plans that were")
+    return start, sorted((e for e in events if e["event"] == "SwapTokens"), key=lambda event: event["args"]["step"])
 
 
 def _gas_used(w3: Web3, events: Sequence[EventData]) -> dict[str, tuple[int, int]]:

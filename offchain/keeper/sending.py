@@ -34,7 +34,9 @@ log = logging.getLogger(__name__)
 BUMP = (9, 8)  # ×1.125: nodes want at least +10 % on both fees
 BUMP_SECONDS = 30.0
 REBROADCAST_SECONDS = 5.0
+LOST_SECONDS = 5.0  # a node may tell the new nonce before the receipt that explains it
 RETRY_SECONDS = 300
+RECOVER_SECONDS = 86_400  # older bytes are not sent again: they were decided on another day, or on a chain that is gone
 Result = TypeVar("Result")
 
 
@@ -113,7 +115,7 @@ class Sender:
 
     def recover(self, *, run: str, at: int) -> int:
         """Settles everything signed before; returns how many transactions. What can still land is sent again as it is."""
-        journal = self._journal()
+        journal = self._journal(at)
         if not journal:
             return 0
         settled = {str(cast("Mapping[str, object]", e.body)["hash"]) for e in self.ledger.entries(kind="settled")}
@@ -218,14 +220,16 @@ class Sender:
     def _await(self, signed: Signed, versions: list[Signed], *, run: str, at: int) -> TxReceipt:
         """The receipt of whichever version of a nonce landed; the ledger has it before this returns."""
         versions = list(versions)
-        started = last_sent = last_bump = time.monotonic()
+        started = last_sent = last_bump = used_since = time.monotonic()
         pause = 0.002
         while True:
             nonce, receipt = self._nonce(), self._receipt(versions)
             if receipt is not None and self._is_deep(receipt):
                 self.checkpoint("mined")
                 return self._settle(signed, receipt, run=run, at=at)
-            if receipt is None and nonce > signed.nonce:
+            if receipt is not None or nonce <= signed.nonce:
+                used_since = time.monotonic()
+            elif time.monotonic() - used_since > LOST_SECONDS:
                 body = {"hash": signed.hash, "nonce": signed.nonce, "status": "lost", "intent": signed.name}
                 self.ledger.append(run=run, kind="settled", at=at, body=body)
                 raise StepRefused(f"another transaction used nonce {signed.nonce}: {signed.name} was not executed")
@@ -304,9 +308,11 @@ class Sender:
     def _nonce(self) -> int:
         return patiently(lambda: self.w3.eth.get_transaction_count(self.account.address, "latest"), self.settings)
 
-    def _journal(self) -> list[Signed]:
+    def _journal(self, at: int) -> list[Signed]:
+        """What was signed within the last day before `at` {s}, give or take what a reorganisation turns back."""
         entries = self.ledger.entries(kind="signed")
-        signed = [Signed.of_entry(cast("Mapping[str, object]", entry.body)) for entry in entries]
+        recent = [entry for entry in entries if abs(at - entry.at) < RECOVER_SECONDS]
+        signed = [Signed.of_entry(cast("Mapping[str, object]", entry.body)) for entry in recent]
         return sorted((item for item in signed if item.sender == self.account.address), key=lambda item: item.nonce)
 
 

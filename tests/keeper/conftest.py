@@ -25,7 +25,7 @@ def fund(_fund: Fund) -> Iterator[Fund]:
 
 @pytest.fixture
 def due(fund: Fund) -> Fund:
-    """A week later: a review is due and the prices have moved."""
+    """Weeks later: a review is due and the prices have moved."""
     fund.world.step(WEEKS[2])
     return fund
 
