@@ -47,14 +47,12 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     uint256 public streamingFee; // D18{1/year} what the streaming rate of the terms was derived from
 
-    /* WIRING */
+    /* WIRING AND SAFETY: an exchange reads the first word */
     address public rebalancer;
-    address public guard;
-
-    /* SAFETY */
-    uint256 public exchangePausedUntil; // {s}
+    uint40 private _exchangePausedUntil; // {s}
     bool private _mintPauseUsed;
     bool private _exchangePauseUsed;
+    address public guard;
     mapping(bytes4 selector => bool) public abdicated;
 
     modifier onlyRebalancer() {
@@ -159,7 +157,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         onlyRebalancer
         returns (uint256[] memory sold, uint256[] memory bought)
     {
-        if (block.timestamp < exchangePausedUntil) revert Errors.ExchangePaused(exchangePausedUntil);
+        if (block.timestamp < _exchangePausedUntil) revert Errors.ExchangePaused(_exchangePausedUntil);
         _checkLegs(outs, ins, BasketLib.read(_basket.list));
 
         sold = new uint256[](outs.length); // balances before, then what left
@@ -197,7 +195,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @inheritdoc IIndexToken
     function updateComponents(uint256 removeMask, address[] calldata additions) external nonReentrant onlyRebalancer {
-        require(block.timestamp >= exchangePausedUntil, Errors.ExchangePaused(exchangePausedUntil));
+        require(block.timestamp >= _exchangePausedUntil, Errors.ExchangePaused(_exchangePausedUntil));
         BasketWord memory word = _basket;
         bytes memory basket = BasketLib.read(word.list);
 
@@ -302,14 +300,14 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         _mintPauseUsed = false;
         _exchangePauseUsed = false;
         _basket.mintPausedUntil = 0;
-        exchangePausedUntil = 0;
+        _exchangePausedUntil = 0;
         emit ArmPauses();
     }
 
     /// @inheritdoc IIndexToken
     function deprecate() external nonReentrant onlyPower {
         _basket.mintPausedUntil = type(uint32).max;
-        exchangePausedUntil = type(uint32).max;
+        _exchangePausedUntil = type(uint32).max;
         emit Deprecate();
     }
 
@@ -335,7 +333,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         require(!_exchangePauseUsed, Errors.PauseNotArmed());
         _exchangePauseUsed = true;
         uint256 until = _pauseEnd(duration);
-        exchangePausedUntil = until;
+        _exchangePausedUntil = uint40(until);
         emit PauseExchange(until);
     }
 
@@ -427,6 +425,11 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /// @inheritdoc IIndexToken
     function mintPausedUntil() external view returns (uint256) {
         return _basket.mintPausedUntil;
+    }
+
+    /// @inheritdoc IIndexToken
+    function exchangePausedUntil() external view returns (uint256) {
+        return _exchangePausedUntil;
     }
 
     /// @inheritdoc IIndexToken

@@ -169,7 +169,7 @@ contract Rebalancer is IRebalancer {
         require(!IIndexToken(index).locked(), Errors.IndexLocked(index));
         Plan memory plan = _plans[index];
         if (block.timestamp >= plan.expiresAt || _targets[index][token].planId != plan.id) return (0, 0);
-        return _gap(index, token, plan);
+        return _gap(index, token, _unit(index, token, plan, _growth(plan)), IERC20(index).totalSupply());
     }
 
     /// @inheritdoc IRebalancer
@@ -314,16 +314,15 @@ contract Rebalancer is IRebalancer {
         view
         returns (uint256 deficit)
     {
-        require(_targets[order.index][order.sell].planId == plan.id, Errors.TokenNotInPlan(order.sell));
-        require(_targets[order.index][order.buy].planId == plan.id, Errors.TokenNotInPlan(order.buy));
-        uint256 surplus;
-        (surplus,) = _gap(order.index, order.sell, plan);
-        (, deficit) = _gap(order.index, order.buy, plan);
+        uint256 supply = IERC20(order.index).totalSupply();
+        uint256 growth = _growth(plan);
+        (uint256 surplus,) = _gap(order.index, order.sell, _unit(order.index, order.sell, plan, growth), supply);
+        (, deficit) = _gap(order.index, order.buy, _unit(order.index, order.buy, plan, growth), supply);
         if (order.sellAmount == 0 || order.sellAmount > surplus) {
             revert Errors.SurplusExceeded(order.sell, order.sellAmount, surplus);
         }
         // {nUSD} = D18{1} * (D27{nUSD/share} * {share} / D27) / D18
-        uint256 nav = plan.navPerShare.fullMulDiv(IERC20(order.index).totalSupply(), Constants.D27);
+        uint256 nav = plan.navPerShare.fullMulDiv(supply, Constants.D27);
         uint256 maxValue = nav.fullMulDiv(policy.maxTrade, Constants.WAD);
         uint256 value = TradeMath.valueUp(order.sellAmount, sellPrice);
         if (value > maxValue) revert Errors.TradeTooLarge(value, maxValue);
@@ -346,16 +345,25 @@ contract Rebalancer is IRebalancer {
         target.lastTradeAt = uint32(block.timestamp);
     }
 
-    /// @dev {tok} above and below the target of the plan, after the streaming fee has diluted it.
-    function _gap(address index, address token, Plan memory plan)
+    /// @dev D27{tok/share} target of a token in the live plan, after the streaming fee has diluted it by `growth`.
+    function _unit(address index, address token, Plan memory plan, uint256 growth) private view returns (uint256) {
+        Target memory target = _targets[index][token];
+        if (target.planId != plan.id) revert Errors.TokenNotInPlan(token);
+        return TradeMath.unitDiluted(target.unit, growth);
+    }
+
+    /// @dev D18{1} growth of the supply by the streaming fee since the plan started.
+    function _growth(Plan memory plan) private view returns (uint256) {
+        return FeeMath.growth(plan.streamingRate, block.timestamp - plan.startedAt);
+    }
+
+    /// @dev {tok} above and below a target.
+    function _gap(address index, address token, uint256 unit, uint256 supply)
         private
         view
         returns (uint256 surplus, uint256 deficit)
     {
-        uint256 growth = FeeMath.growth(plan.streamingRate, block.timestamp - plan.startedAt);
-        uint256 unit = TradeMath.unitDiluted(_targets[index][token].unit, growth);
         (, uint256 available) = _available(index, token);
-        uint256 supply = IERC20(index).totalSupply();
         return (TradeMath.surplus(available, unit, supply), TradeMath.deficit(available, unit, supply));
     }
 

@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(sizes: list[int], hardfork: str) -> list[Row]:
-    print(f"Gas on anvil, hard fork {hardfork}; 18-decimals OpenZeppelin tokens, warm slots, second or later call\n\n{HEADER}")
+    print(
+        f"Gas on anvil, hard fork {hardfork}; 18-decimals OpenZeppelin tokens, warm slots, second or later call\n\n{HEADER}"
+    )
     rows = []
     for row in measure(sizes, hardfork=hardfork):
         rows.append(row)

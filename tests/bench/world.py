@@ -19,7 +19,7 @@ from web3.types import TxReceipt
 
 from offchain.chain.artifacts import BUILD, ROOT, Artifact, artifact, chainlink_proxy, parse, vendor
 from offchain.chain.core import Core
-from offchain.chain.deploy import IndexDeployment, create_index, deploy_core, set_feeds, Feed
+from offchain.chain.deploy import Feed, IndexDeployment, create_index, deploy_core, set_feeds
 from offchain.chain.terms import IndexTerms, Limits, Policy
 from offchain.chain.transactions import at, deploy, wait
 
@@ -65,7 +65,12 @@ def build(w3: Web3, size: int) -> Bench:
     for token in tokens:
         for holder in (trader, alice):
             _do(w3, token.functions.mint(holder, 10**27 + 7), trader)
-    set_feeds(w3, trader, core, [Feed(token=token.address, aggregator=_feed(w3, trader), max_age=30 * DAY) for token in tokens])
+    set_feeds(
+        w3,
+        trader,
+        core,
+        [Feed(token=token.address, aggregator=_feed(w3, trader), max_age=30 * DAY) for token in tokens],
+    )
     terms = _terms(tokens, trader, recipient)
     deployment = create_index(w3, trader, core, terms)
     index = deployment.contract(w3)
@@ -102,7 +107,9 @@ def open_v3_pool(bench: Bench) -> str:
     w3, (one, two) = bench.w3, bench.tokens[:2]
     factory = deploy(w3, bench.trader, vendor("UniswapV3Factory"))
     weth = deploy(w3, bench.trader, vendor("WETH9"))
-    manager = deploy(w3, bench.trader, vendor("NonfungiblePositionManager"), factory.address, weth.address, weth.address)
+    manager = deploy(
+        w3, bench.trader, vendor("NonfungiblePositionManager"), factory.address, weth.address, weth.address
+    )
     bench.send(
         manager.functions.createAndInitializePoolIfNecessary(one.address, two.address, FEE_V3, 1 << 96), bench.trader
     )
