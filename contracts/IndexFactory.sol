@@ -67,7 +67,7 @@ contract IndexFactory is IIndexFactory {
     function _deploy(bytes32 salt, bytes memory initCode) private returns (address index) {
         assembly ("memory-safe") {
             index := create2(0, add(initCode, 0x20), mload(initCode), salt)
-            if and(iszero(index), returndatasize()) {
+            if and(iszero(index), gt(returndatasize(), 0)) {
                 let reason := mload(0x40)
                 returndatacopy(reason, 0, returndatasize())
                 revert(reason, returndatasize())
