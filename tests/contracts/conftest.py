@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from brownie import accounts, history, web3
@@ -60,13 +61,18 @@ def isolation(world):
 @pytest.fixture(params=list(support.MIXES))
 def index(request, world):
     """An index with good tokens, once for every mix of decimals."""
-    return world.indexes[request.param]
+    return copy_of(world.indexes[request.param])
 
 
 @pytest.fixture
 def mixed(world):
     """The index with tokens of 18, 6 and 8 decimals."""
-    return world.indexes["mixed"]
+    return copy_of(world.indexes["mixed"])
+
+
+def copy_of(index):
+    """Tests may change the list of tokens that goes with an index."""
+    return replace(index, tokens=list(index.tokens))
 
 
 @pytest.fixture(scope="session")

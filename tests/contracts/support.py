@@ -312,7 +312,7 @@ class Index:
         plan = self.world.rebalancer.planOf(self.token)
         taker = changes.get("taker", self.world.taker)
         fields = {
-            "index": self.token, "plan": plan[0], "step": plan[1], "sell": self.tokens[sell], "buy": self.tokens[buy],
+            "index": self.token, "plan": plan[0], "step": plan[1], "sell_token": self.tokens[sell], "buy_token": self.tokens[buy],
             "amount": self.largest(sell, buy) if amount is None else amount, "min_buy": 0, "payee": taker,
             "taker": taker, "data": b"", **changes,
         }  # fmt: skip
@@ -384,6 +384,10 @@ class Index:
     def nav(self) -> int:
         """{nUSD} by the test's own arithmetic: what is available at the prices of the feeds, exact fraction floored."""
         return sum(r * self.price(i) for i, r in enumerate(self.reserves())) // D27
+
+    def nav_by_part(self) -> int:
+        """{nUSD} with each part rounded down, as the contracts do."""
+        return sum(r * self.price(i) // D27 for i, r in enumerate(self.reserves()))
 
     def equal(self) -> list[int]:
         """Equal weights, the remainder to the first."""

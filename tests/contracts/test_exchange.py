@@ -138,6 +138,7 @@ def test_exchange_paid_to_the_index_itself_moves_nothing_out(conducted, conducto
 def test_exchange_for_nothing_is_stopped_by_the_guard(conducted, conductor, bob):
     """G2: even a captured rebalancer loses no more than the budget at once."""
     taker, nav = conducted.world.taker, conducted.nav()
+    conducted.world.guard.revalue(conducted.token, {"from": bob})
     amount = conducted.reserves()[0] // 10
     value = amount * conducted.price(0) // 10**27
     reason = why(conducted.token.exchange, legs(conducted, (0, amount)), [], bob, taker, b"", sender=conductor)
