@@ -22,10 +22,12 @@ from contextlib import contextmanager
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from offchain.chain.accounts import is_local
+from offchain.chain.accounts import is_local, resolve
 from offchain.keeper import Keeper, Stop, devnet_account, open_keeper
 from offchain.keeper.text import situation_text
-from scripts.terminal import account_name, confirm, node, one_line_errors, resolve, signer, usage
+from scripts.terminal import account_name, confirm, node, one_line_errors, signer, usage
+
+SENDING = ("run", "execute")
 
 
 def read(symbol: str = "", account: str = "") -> None:
@@ -70,7 +72,7 @@ def _send(verb: str, symbol: str, account: str, *, ignore_calendar: bool) -> Non
     with _keeper(verb, symbol, account) as keeper:
         if not is_local(keeper.w3):
             print(keeper.plan())
-            confirm(keeper.w3, f"Rebalance {symbol} with {keeper.account.address}.")
+            confirm(keeper.w3, f"Rebalance {symbol} on chain {keeper.places.core.chain_id} with {keeper.address}.")
         outcome = keeper.run(ignore_calendar=ignore_calendar)
         print(outcome)
         if outcome.name == "done":
@@ -87,7 +89,8 @@ def _keeper(verb: str, symbol: str, account: str) -> Iterator[Keeper]:
     with one_line_errors():
         w3 = node()
         name = account_name(w3, account, "keeper")
-        with open_keeper(w3, symbol, _key(w3, name)) as keeper:
+        who = _key(w3, name) if verb in SENDING else resolve(w3, name)
+        with open_keeper(w3, symbol, who) as keeper:
             try:
                 yield keeper
             except Stop as stop:  # a stage by itself has nothing to do: say so, with the code of a run

@@ -66,6 +66,7 @@ def devnet_account(number: int) -> LocalAccount:
 class Keeper:
     """Runs one index. Construction stores; the verbs work. Use as a context manager, or `close()` it.
 
+    `account`: who signs; an address is enough for everything but `execute` and `run`.
     `market`: the market, or a function that fetches it for a time. `wait`: called with a time {s} when a cool-down has to
     pass; without it the run ends with RetryAt. `checkpoint`: called with a name between any two effects (tests).
     """
@@ -77,7 +78,7 @@ class Keeper:
         spec: IndexSpec,
         *,
         market: Market | Callable[[Time], Market],
-        account: LocalAccount,
+        account: LocalAccount | str,
         ledger: Ledger | Path | str,
         settings: Settings | None = None,
         wait: Callable[[int], None] | None = None,
@@ -87,7 +88,8 @@ class Keeper:
         self.places = places
         self.spec = spec
         self.methodology = Methodology(spec)
-        self.account = local_account(account)
+        self.account = account
+        self.address = account if isinstance(account, str) else str(account.address)
         self.ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
         self.settings = settings or Settings()
         self._market = market
@@ -134,7 +136,7 @@ class Keeper:
 
     def read(self) -> Situation:
         """Everything of one block."""
-        situation = patiently(lambda: read(self.w3, self.places, keeper=self.account.address), self.settings)
+        situation = patiently(lambda: read(self.w3, self.places, keeper=self.address), self.settings)
         guards.require_chain(situation, self.places.core.chain_id)
         return situation
 
@@ -394,7 +396,7 @@ class Keeper:
     def _sender(self) -> Sender:
         return Sender(
             self.w3,
-            self.account,
+            local_account(self.account),
             self.ledger,
             to=self.places.core.rebalancer,
             chain_id=self.places.core.chain_id,

@@ -31,9 +31,9 @@ MARKET_VARIABLE = "MARKET"
 
 
 def open_keeper(
-    w3: Web3, name: str, account: LocalAccount, *, settings: Settings | None = None, ledger: Path | None = None
+    w3: Web3, name: str, account: LocalAccount | str, *, settings: Settings | None = None, ledger: Path | None = None
 ) -> Keeper:
-    """The keeper of the index of that symbol or index file on the node's chain."""
+    """The keeper of the index of that symbol or index file on the node's chain. With an address it can look, not send."""
     spec = find_spec(name)
     core, index = open_index(w3, spec.symbol)
     if index.spec_hash and index.spec_hash != spec.spec_hash:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 BUMP = (9, 8)  # ×1.125: nodes want at least +10 % on both fees
 BUMP_SECONDS = 30.0
-REBROADCAST_SECONDS = 5.0
+REBROADCAST_SECONDS = 1.0  # then twice as long each time
 LOST_SECONDS = 5.0  # a node may tell the new nonce before the receipt that explains it
 RETRY_SECONDS = 300
 RECOVER_SECONDS = 86_400  # older bytes are not sent again: they were decided on another day, or on a chain that is gone
@@ -221,7 +221,7 @@ class Sender:
         """The receipt of whichever version of a nonce landed; the ledger has it before this returns."""
         versions = list(versions)
         started = last_sent = last_bump = used_since = time.monotonic()
-        pause = 0.002
+        pause, patience = 0.002, REBROADCAST_SECONDS
         while True:
             nonce, receipt = self._nonce(), self._receipt(versions)
             if receipt is not None and self._is_deep(receipt):
@@ -246,8 +246,8 @@ class Sender:
                 bumped = self._bump(versions[-1], run=run, at=at)
                 versions += [bumped] if bumped else []
                 self._broadcast(versions[-1])
-            elif now - last_sent > REBROADCAST_SECONDS:
-                last_sent = now
+            elif now - last_sent > patience:
+                last_sent, patience = now, 2 * patience
                 self._broadcast(versions[-1])
             time.sleep(pause)
             pause = min(2 * pause, 1.0)

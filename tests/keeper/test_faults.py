@@ -88,7 +88,7 @@ def check_once(fund: Fund, keeper: Keeper, outcome: object) -> None:
     assert isinstance(outcome, Done), outcome
     swaps = swaps_on_chain(fund)
     assert swaps == [(1, step) for step in range(len(swaps))] and swaps
-    nonce = fund.world.w3.eth.get_transaction_count(keeper.account.address)
+    nonce = fund.world.w3.eth.get_transaction_count(keeper.address)
     settled = [entry.body for entry in keeper.ledger.entries(kind="settled")]
     mined = {body["hash"] for body in settled if isinstance(body, dict) and body["status"] in ("mined", "reverted")}
     assert len(mined) == nonce == len(swaps) + 2
@@ -401,7 +401,7 @@ def test_nothing_is_signed_when_the_ledger_cannot_be_written(small: Fund, ledger
         keeper.ledger._db.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(LedgerError, match="nothing is signed without it"):
             keeper.run()
-    assert small.world.w3.eth.get_transaction_count(keeper.account.address) == 0
+    assert small.world.w3.eth.get_transaction_count(keeper.address) == 0
 
 
 def filled(path: Path) -> None:

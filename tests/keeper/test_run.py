@@ -183,7 +183,7 @@ def test_deprecated_index_is_skipped(due: Fund, ledger: Path) -> None:
 
 def test_keeper_without_gas_halts_before_it_signs(due: Fund, ledger: Path) -> None:
     with due.keeper(ledger) as keeper:
-        due.world.node.set_balance(keeper.account.address, 10**14)
+        due.world.node.set_balance(keeper.address, 10**14)
         outcome = keeper.run()
         assert isinstance(outcome, Halt) and "fund it" in outcome.reason
         assert not keeper.ledger.entries(kind="signed")
