@@ -85,7 +85,9 @@ def _send(verb: str, symbol: str, account: str, *, ignore_calendar: bool) -> Non
 def _keeper(verb: str, symbol: str, account: str) -> Iterator[Keeper]:
     if not symbol:
         raise usage(f"brownie run keeper {verb} <SYMBOL> [account] --network <network>")
-    logging.getLogger("offchain.keeper").setLevel(logging.INFO)
+    if verb in SENDING:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("offchain.keeper").setLevel(logging.INFO)
     with one_line_errors():
         w3 = node()
         name = account_name(w3, account, "keeper")

@@ -10,12 +10,13 @@ from the chain each time: a run that was killed, at any instruction, is continue
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -23,14 +24,14 @@ from web3 import Web3
 
 from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
-from offchain.errors import KeeperError
+from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
 from offchain.keeper import calls, guards
 from offchain.keeper.ledger import Ledger, LedgerError
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
 from offchain.keeper.planning import Proposal, Settings, live_positions, propose, require_review, weights_by_coin
 from offchain.keeper.reading import Places, Situation, read
 from offchain.keeper.report import Report, build_report, plan_events
-from offchain.keeper.sending import Intent, Sender, StepRefused, local_account, patiently
+from offchain.keeper.sending import Intent, Sender, StepRefused, answered, local_account, patiently
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
 from offchain.market.snapshot import Market, Time, as_utc
 from offchain.methodology import Decision, Methodology
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 DEVNET_MNEMONIC = "test test test test test test test test test test test junk"  # anvil's, known to everybody
 RETRY_SECONDS = 600
+Result = TypeVar("Result")
 MAX_REFUSALS = 3  # in a row, before we wait for the world to settle
 
 
@@ -55,6 +57,7 @@ class _Run:
 
     id: str
     started: float
+    time: int  # {s} of the block it began at
 
 
 def devnet_account(number: int) -> LocalAccount:
@@ -95,7 +98,7 @@ class Keeper:
         self._market = market
         self._wait = wait
         self._checkpoint = checkpoint or (lambda name: None)
-        self._run = _Run(id="", started=0.0)
+        self._run = _Run(id="", started=0.0, time=0)
 
     @classmethod
     def on_devnet(
@@ -136,7 +139,7 @@ class Keeper:
 
     def read(self) -> Situation:
         """Everything of one block."""
-        situation = patiently(lambda: read(self.w3, self.places, keeper=self.address), self.settings)
+        situation = self._patiently(lambda: read(self.w3, self.places, keeper=self.address))
         guards.require_chain(situation, self.places.core.chain_id)
         return situation
 
@@ -159,7 +162,8 @@ class Keeper:
     def simulate(self, situation: Situation | None = None, proposal: Proposal | None = None) -> Simulation:
         """What the node says it would do. Raises Stop when that differs from the plan by more than the bound."""
         situation = situation or self.read()
-        simulation = simulate(self.w3, self.places, situation, proposal or self.plan(situation))
+        wanted = proposal or self.plan(situation)
+        simulation = self._patiently(lambda: simulate(self.w3, self.places, situation, wanted))
         require_as_planned(simulation, self.settings)
         return simulation
 
@@ -203,6 +207,10 @@ class Keeper:
                 outcome = self._run_once(t, ignore_calendar)
             except Stop as stop:
                 outcome = stop.outcome
+            except NotConnected as error:
+                if not self._run.id:
+                    raise  # nothing is known of this run: not even when to come back
+                outcome = RetryAt(time=self._run.time + RETRY_SECONDS, reason=f"the node does not answer: {error}")
             self._record_outcome(outcome)
             return outcome
 
@@ -211,7 +219,7 @@ class Keeper:
     def _run_once(self, t: Time | None, ignore_calendar: bool) -> Outcome:
         situation = self.read()
         self._begin(situation)
-        guards.require_contracts(self.w3, self.places)
+        self._patiently(lambda: guards.require_contracts(self.w3, self.places))
         if self._sender().recover(run=self._run.id, at=situation.time):
             situation = self.read()
         self._record("read", situation, _summary(situation))
@@ -228,8 +236,11 @@ class Keeper:
         """Decides, plans, simulates and starts a plan; returns the situation after it and the pairs to be traded."""
         if not ignore_calendar:
             require_review(situation, self.spec)
-        decision = self.decide(situation, t)
-        self._record("decision", situation, decision)
+        try:
+            decision = self.decide(situation, t)
+        except (MarketDataError, EmptyUniverse, InfeasibleWeights) as error:
+            raise Stop(Halt(reason=f"no decision can be trusted: {error}")) from error
+        self._record("decision", situation, json.loads(decision.to_json()))
         proposal = self.plan(situation, decision, t)
         self._record("plan", situation, {"proposal": proposal, "proposal_hash": proposal.proposal_hash})
         simulation = self.simulate(situation, proposal)
@@ -331,6 +342,9 @@ class Keeper:
                 time=trades.retry_at, reason=f"the budgets bear the rest of plan {plan.id} later: {'; '.join(left)}"
             )
         later = situation.time + RETRY_SECONDS
+        silent = [item.symbol for item in situation.state.components if item.planned and item.price == 0]
+        if silent and later < plan.expires_at:
+            return RetryAt(time=later, reason=f"plan {plan.id} waits for a price of {', '.join(silent)}")
         blocked = any(item.is_blocked and item.side == "surplus" for item in trades.left)
         if (
             blocked
@@ -361,9 +375,14 @@ class Keeper:
             if isinstance(body, dict) and body["kind"] == "start" and body["plan_id"] == str(plan_id):
                 planned = body["planned"]
                 drift = int(str(planned["drift_before"])) if isinstance(planned, dict) else 0
-        return build_report(
-            self.w3, self.places, self.ledger, plan_id=plan_id, after=situation, drift_before=drift, left=left
+        return self._patiently(
+            lambda: build_report(
+                self.w3, self.places, self.ledger, plan_id=plan_id, after=situation, drift_before=drift, left=left
+            )
         )
+
+    def _patiently(self, ask: Callable[[], Result]) -> Result:
+        return patiently(ask, self.settings)
 
     def _drift(self, situation: Situation) -> int:
         positions = live_positions(situation)
@@ -408,7 +427,7 @@ class Keeper:
         """Names the run, and makes sure that the ledger is of this chain and index."""
         self._bind(situation)
         number = len(self.ledger.runs()) + 1
-        self._run = _Run(id=f"{number}-{situation.block}", started=time.monotonic())
+        self._run = _Run(id=f"{number}-{situation.block}", started=time.monotonic(), time=situation.time)
         log.info(
             "event=run run=%s index=%s block=%d time=%s",
             self._run.id,
@@ -418,7 +437,9 @@ class Keeper:
         )
 
     def _bind(self, situation: Situation) -> None:
-        genesis = self.w3.eth.get_block(0)["hash"].to_0x_hex()
+        genesis = self._patiently(lambda: answered(self.w3.eth.get_block(0), "eth_getBlockByNumber"))[
+            "hash"
+        ].to_0x_hex()
         mine = {"chain_id": str(situation.chain_id), "genesis": genesis, "index": self.places.index}
         found = self.ledger.entries(kind="ledger")
         if not found:
@@ -439,8 +460,7 @@ class Keeper:
         body = {"name": outcome.name, "reason": outcome.reason, "exit_code": outcome.exit_code}
         if isinstance(outcome, RetryAt):
             body["time"] = outcome.time
-        at = self.w3.eth.get_block("latest")["timestamp"]
-        self.ledger.append(run=self._run.id, kind="outcome", at=int(at), body=body)
+        self.ledger.append(run=self._run.id, kind="outcome", at=self._run.time, body=body)
         level = logging.ERROR if isinstance(outcome, Halt) else logging.INFO
         log.log(
             level,

@@ -21,7 +21,7 @@ from offchain.chain.artifacts import artifact
 from offchain.chain.client import rpc_batch
 from offchain.chain.core import Core
 from offchain.chain.reads import IndexState
-from offchain.errors import ChainError, UnknownIndex
+from offchain.errors import ChainError, NotConnected, UnknownIndex
 from offchain.trading.pools import Pool, V2Pool, V3Pool, known_range, ticks_of_word, words_around
 
 if TYPE_CHECKING:
@@ -290,8 +290,8 @@ def _second_request(
             ("eth_call", [_aggregate_request(places.core.multicall3, calls), hex(number)]),
         ],
     )
-    if header is None:
-        raise ChainError(f"block {number} is gone: the chain was reorganised or the node lags; run again")
+    if header is None or chain is None or count is None:
+        raise NotConnected(f"block {number} is gone: the chain was reorganised, or the node lags; run again")
     ticks = _named_ticks(words, pools, _results(str(bitmaps))[1])
     if ticks:
         pools = _with_ticks(w3, places.core.multicall3, pools, ticks, number)
@@ -385,6 +385,10 @@ def _aggregate_request(multicall: str, calls: Sequence[tuple[str, bytes]]) -> di
 
 
 def _results(answer: str) -> tuple[int, list[bytes]]:
+    if not answer.startswith("0x"):
+        raise NotConnected(
+            f"the node answered eth_call with {answer[:20]!r}; it lags or is overloaded: try another one"
+        )
     data = bytes.fromhex(answer[2:])
     if not data:
         raise ChainError("Multicall3 is not on this chain; the keeper reads through it")

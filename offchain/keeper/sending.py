@@ -12,6 +12,7 @@ the disk before they leave. A send is never repeated with other bytes, except to
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
 from web3.types import TxReceipt
 
+from offchain.chain.client import rpc
 from offchain.chain.transactions import GAS_MARGIN, MAX_TX_GAS, explain, replay
 from offchain.errors import KeeperError, NotConnected
 from offchain.keeper.ledger import Ledger
@@ -36,8 +38,10 @@ BUMP_SECONDS = 30.0
 REBROADCAST_SECONDS = 1.0  # then twice as long each time
 LOST_SECONDS = 5.0  # a node may tell the new nonce before the receipt that explains it
 RETRY_SECONDS = 300
+RETRY_PAUSE = 0.05  # {s} before a read is asked again; then twice as long each time
 RECOVER_SECONDS = 86_400  # older bytes are not sent again: they were decided on another day, or on a chain that is gone
 Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 
 
 class StepRefused(Exception):
@@ -139,7 +143,7 @@ class Sender:
         """Signs, writes down, sends and waits. Raises StepRefused when the world moved on, Stop when it stays pending."""
         gas = self._estimate(intent)
         nonce = self._nonce()
-        if patiently(lambda: self.w3.eth.get_transaction_count(self.account.address, "pending"), self.settings) > nonce:
+        if self._nonce("pending") > nonce:
             raise Stop(
                 RetryAt(
                     time=at + RETRY_SECONDS,
@@ -160,8 +164,12 @@ class Sender:
 
         def ask() -> int:
             try:
-                return self.w3.eth.estimate_gas(call)  # type: ignore[arg-type]
-            except (ContractLogicError, Web3RPCError) as error:
+                return answered(self.w3.eth.estimate_gas(call), "eth_estimateGas")  # type: ignore[arg-type]
+            except Web3RPCError as error:
+                if is_trouble_of_the_node(error):
+                    raise
+                raise StepRefused(explain(error)) from error
+            except ContractLogicError as error:
                 raise StepRefused(explain(error)) from error
 
         estimate = patiently(ask, self.settings)
@@ -264,7 +272,7 @@ class Sender:
 
     def _is_deep(self, receipt: TxReceipt) -> bool:
         depth = self.settings.confirmations
-        return depth == 0 or self.w3.eth.block_number >= receipt["blockNumber"] + depth
+        return depth == 0 or int(str(self._ask("eth_blockNumber")), 16) >= receipt["blockNumber"] + depth
 
     def _settle(self, signed: Signed, receipt: TxReceipt, *, run: str, at: int) -> TxReceipt:
         status = "mined" if receipt["status"] == 1 else "reverted"
@@ -280,7 +288,7 @@ class Sender:
             "intent": signed.name,
         }
         if status == "reverted":
-            body["reason"] = replay(self.w3, tx)
+            body["reason"] = patiently(lambda: replay(self.w3, tx), self.settings)
         self.ledger.append(run=run, kind="settled", at=at, body=body)
         self.checkpoint("settled")
         log.info(
@@ -301,12 +309,16 @@ class Sender:
         )
 
     def _fees(self) -> tuple[int, int]:
-        block = patiently(lambda: self.w3.eth.get_block("latest"), self.settings)
+        block = cast("Mapping[str, object]", self._ask("eth_getBlockByNumber", "latest", False))
+        base_fee = int(str(block.get("baseFeePerGas") or "0x0"), 16)
         priority_fee = min(self.settings.priority_fee, self.settings.fee_cap)
-        return min(2 * int(block.get("baseFeePerGas", 0)) + priority_fee, self.settings.fee_cap), priority_fee
+        return min(2 * base_fee + priority_fee, self.settings.fee_cap), priority_fee
 
-    def _nonce(self) -> int:
-        return patiently(lambda: self.w3.eth.get_transaction_count(self.account.address, "latest"), self.settings)
+    def _nonce(self, block: str = "latest") -> int:
+        return int(str(self._ask("eth_getTransactionCount", self.account.address, block)), 16)
+
+    def _ask(self, method: str, *params: object) -> object:
+        return patiently(lambda: answered(rpc(self.w3, method, *params), method), self.settings)
 
     def _journal(self, at: int) -> list[Signed]:
         """What was signed within the last day before `at` {s}, give or take what a reorganisation turns back."""
@@ -318,18 +330,30 @@ class Sender:
 
 def patiently(ask: Callable[[], Result], settings: Settings) -> Result:
     """A read, repeated with growing pauses while the node does not answer. Never for a send."""
-    deadline, pause = time.monotonic() + min(settings.patience, 20.0), 0.05
+    deadline, pause = time.monotonic() + min(settings.patience, 20.0), RETRY_PAUSE
     while True:
         try:
             return ask()
-        except NotConnected:
-            if time.monotonic() + pause > deadline:
+        except (NotConnected, Web3RPCError) as error:
+            if not is_trouble_of_the_node(error) or time.monotonic() + pause > deadline:
                 raise
-        except Web3RPCError as error:
-            if "internal error" not in str(error).lower() or time.monotonic() + pause > deadline:
-                raise
-        time.sleep(pause)
+        time.sleep(pause * (1 + random.random()))
         pause *= 2
+
+
+def is_trouble_of_the_node(error: Exception) -> bool:
+    """Whether an error tells of the node or the way to it, not of what was asked."""
+    said = str(error).lower()
+    return isinstance(error, NotConnected) or any(
+        words in said for words in ("internal error", "rate limit", "too many")
+    )
+
+
+def answered(result: Answer | None, method: str) -> Answer:
+    """`result`, unless it is null where the question has an answer: then the node is out of order, not the value zero."""
+    if result is None:
+        raise NotConnected(f"the node answered {method} with null; it lags or is overloaded: try another one")
+    return result
 
 
 def local_account(account: object) -> LocalAccount:

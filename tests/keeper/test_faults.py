@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -35,7 +36,7 @@ import pytest
 
 from offchain.chain.artifacts import ROOT
 from offchain.chain.client import rpc
-from offchain.errors import NotConnected
+from offchain.errors import ChainError, NotConnected
 from offchain.keeper import Done, Keeper, Ledger, RetryAt, Settings, Skip, sending
 from offchain.keeper.ledger import LedgerError
 from offchain.spec import find_spec
@@ -277,6 +278,67 @@ def test_node_that_is_silent_for_a_moment_is_asked_again(
         monkeypatch.setattr(provider, "make_request", flaky(single))
         outcome = keeper.run()
         monkeypatch.undo()
+        check_once(small, keeper, outcome)
+
+
+class Weather:
+    """A bad connection: each request fails with some probability, in one of the ways nodes and proxies fail."""
+
+    def __init__(self, provider: object, seed: int, *, often: float) -> None:
+        self.single, self.batch = provider.make_request, provider.make_batch_request  # type: ignore[attr-defined]
+        self.chooser, self.often = random.Random(seed), often
+        provider.make_request, provider.make_batch_request = self.ask, self.ask_many  # type: ignore[attr-defined]
+
+    def ask(self, method: str, params: object) -> object:
+        if method.startswith(("evm_", "anvil_")) or self.chooser.random() > self.often:
+            return self.single(method, params)
+        kind = self.chooser.choice(["dropped", "lost", "error", "limit", "null", "twice"])
+        if kind == "twice":
+            self.single(method, params)
+            return self.single(method, params)
+        if kind == "lost":
+            self.single(method, params)
+        if kind in ("dropped", "lost"):
+            raise NotConnected("no answer in time")
+        if kind == "null":
+            return {"jsonrpc": "2.0", "id": 1, "result": None}
+        code, message = (-32603, "internal error") if kind == "error" else (-32005, "rate limit exceeded")
+        return {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}
+
+    def ask_many(self, batch: list[tuple[str, object]]) -> object:
+        if self.chooser.random() > self.often:
+            return self.batch(batch)
+        if self.chooser.random() < 0.5:
+            raise NotConnected("HTTP 503")
+        return [{"jsonrpc": "2.0", "id": number, "result": None} for number, _ in enumerate(batch)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bad_weather_delays_and_repeats_nothing(
+    small: Fund, ledger: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of all requests is dropped, doubled, refused or answered with null, sends included."""
+    monkeypatch.setattr(sending, "REBROADCAST_SECONDS", 0.05)
+    monkeypatch.setattr(sending, "RETRY_PAUSE", 0.002)
+    monkeypatch.setattr(sending, "LOST_SECONDS", 0.5)
+    provider = small.world.w3.provider
+    plain = provider.make_request, provider.make_batch_request
+    Weather(provider, seed, often=0.25)
+    try:
+        for _ in range(20):
+            with small.keeper(ledger) as keeper:
+                try:
+                    outcome: object = keeper.run()
+                except ChainError as error:
+                    outcome = error
+            if isinstance(outcome, Done):
+                break
+    finally:
+        provider.make_request, provider.make_batch_request = plain  # type: ignore[method-assign]
+    with small.keeper(ledger) as keeper:
+        if not isinstance(outcome, Done):
+            assert "is done" in str(outcome), outcome
+            outcome = Done(report=keeper.report())
         check_once(small, keeper, outcome)
 
 
