@@ -6,14 +6,15 @@ transaction will see. `Chain.advance` is the only clock.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from http.client import HTTPConnection
 from typing import cast
 
 from eth_abi.abi import decode, encode
 from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
-from requests import Session
 
 from offchain.chain.artifacts import Artifact
 from offchain.devnet import Anvil
@@ -131,7 +132,7 @@ class Chain:
         self.errors = {key: value for one in self.interfaces.values() for key, value in one.errors.items()}
         self.errors[bytes.fromhex("08c379a0")] = ("Error", ("string",))
         self.errors[bytes.fromhex("4e487b71")] = ("Panic", ("uint256",))
-        self._session = Session()
+        self._connection = HTTPConnection("127.0.0.1", self.node.port, timeout=300)
         self._id = 0
         self.transactions = 0
         self.accounts = [account.lower() for account in self.node.accounts]
@@ -140,7 +141,7 @@ class Chain:
         self.now = int(cast("dict[str, str]", self.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
 
     def stop(self) -> None:
-        self._session.close()
+        self._connection.close()
         self.node.stop()
 
     # --- JSON-RPC ---------------------------------------------------------------------------------------------------
@@ -153,7 +154,8 @@ class Chain:
         return answer["result"]
 
     def _post(self, body: object) -> object:
-        return self._session.post(self.node.url, json=body, timeout=300).json()
+        self._connection.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
+        return json.loads(self._connection.getresponse().read())
 
     # --- time and snapshots -----------------------------------------------------------------------------------------
 

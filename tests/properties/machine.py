@@ -22,7 +22,7 @@ from offchain.reference.constants import LOCKED_SHARES_HOLDER, MAX_STREAMING_FEE
 from offchain.reference.integers import Reverted
 from offchain.reference.model import IndexModel, PlanModel
 from tests.properties.chain import At, Call, Failure
-from tests.properties.world import CANNOT_READ, TOKEN_REASONS, ModalTokenModel, Shape, World, Worlds
+from tests.properties.world import CANNOT_READ, REASONS, ModalTokenModel, Shape, World, Worlds
 
 LONG = os.environ.get("BALLAST_FUZZ") == "long"
 PHASES = (Phase.generate,) if os.environ.get("BALLAST_SHRINK") == "no" else (Phase.generate, Phase.shrink)
@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         actual = self.chain.attempt(sender, call)
         if refusal is not None:
             assert isinstance(actual, Failure), f"{rule}: the contract did what the model refuses ({refusal}): {actual}"
-            reasons = TOKEN_REASONS.get(refusal.reason, (refusal.reason,))
+            reasons = REASONS.get(refusal.reason, (refusal.reason,))
             assert actual.reason in reasons, f"{rule}: refused with {actual}, the model with {refusal}"
             self.count(rule, refusal.reason)
             return None

@@ -24,7 +24,11 @@ PAUSED, RETURNS_FALSE, TAKES_FEE, MUTE, BURNS_GAS_MOVING, BURNS_GAS_READING, BOM
 CALLS_OUT, LONG_ANSWER, NO_ANSWER = 256, 512, 1024
 CANNOT_MOVE = PAUSED | RETURNS_FALSE | BURNS_GAS_MOVING | BOMBS
 CANNOT_READ = MUTE | BURNS_GAS_READING | SHORT_ANSWER
-TOKEN_REASONS = {"TransferFailed": ("TokenRefused", "SafeERC20FailedOperation", "Unknown", "MemoryLimitOOG")}
+# What the model calls one thing has several names on the chain.
+REASONS = {
+    "TransferFailed": ("TokenRefused", "SafeERC20FailedOperation", "Unknown"),
+    "PriceMissing": ("PriceMissing", "FeedDead"),
+}
 
 SEED_SHARES = 1_000 * WAD
 LIMITS = Limits(
@@ -164,8 +168,8 @@ def build(chain: Chain, shape: Shape) -> World:
     for i, decimals in enumerate(shape.decimals + shape.spares):
         token = chain.deploy("ModalToken", f"T{i}", decimals)
         tokens[token.address] = token
-        # $1 to $1000 a token, D27{nUSD/tok}; a token without decimals is expensive, as a bar of gold is
-        prices[token.address] = 10 ** (36 - decimals + i % 4)
+        # $1 to $100 a token, D27{nUSD/tok}. A token without decimals can cost at most $340: prices are below 2^128.
+        prices[token.address] = 10 ** (36 - decimals + i % 3)
         feeds[token.address] = chain.deploy("MockFeed", token.address, prices[token.address])
         chain.send(governor, Call(oracle, "setFeed", (token.address, feeds[token.address].address)))
         chain.send(governor, Call(token, "setHook", (probe.address,)))
