@@ -1,0 +1,260 @@
+"""The report as one picture: weights over time, levels, what rebalancing moved and cost, where the difference went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.dates as mdates  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import FuncFormatter, PercentFormatter  # noqa: E402
+
+from offchain.report.build import Report  # noqa: E402
+from offchain.units import BPS, NANO  # noqa: E402
+
+SIZE = (13.0, 13.5)  # {inch}
+DPI = 120
+INK, QUIET, GRID = "#1f2933", "#6b7785", "#e4e8ec"
+INDEX, PAPER, BITCOIN, OTHER = "#0b5fa5", "#8a94a0", "#e58a00", "#6f5bb5"
+GOOD, FEE, TRADING, REST = "#2a9d6f", "#c9762b", "#b23a48", "#7d8894"
+COINS = (
+    "#e58a00", "#5b6abf", "#e8c547", "#2a9d8f", "#3a7ca5", "#8ab17d", "#c8553d", "#9b6fb0", "#5ab1bb", "#b08968",
+    "#d97ba6", "#6a994e", "#457b9d", "#a3a847", "#bc6c25", "#7f7fd5", "#4d908e", "#c38d9e",
+)  # fmt: skip
+REST_OF_COINS = "#c5ccd3"
+LABEL_SHARE = 0.035  # a band must be that thick to carry its name
+
+
+def draw(report: Report, path: Path) -> None:
+    """Writes the picture."""
+    figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
+    grid = figure.add_gridspec(
+        4, 1, height_ratios=(1.25, 1.25, 0.8, 0.8), left=0.07, right=0.87, top=0.915, bottom=0.045, hspace=0.34
+    )
+    axes = [figure.add_subplot(grid[row]) for row in range(4)]
+    title(figure, report)
+    draw_weights(axes[0], report)
+    draw_levels(axes[1], report)
+    draw_rebalances(axes[2], report)
+    draw_difference(axes[3], report)
+    dates = days(report)
+    for axis in axes:
+        axis.set_xlim(dates[0], dates[-1])
+        polish(axis)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def title(figure: Figure, report: Report) -> None:
+    run, last = report.run, report.run.days[-1]
+    figure.text(0.07, 0.972, f"{run.name} ({run.symbol})", fontsize=19, color=INK, weight="bold", va="center")
+    first, end = days(report)[0], days(report)[-1]
+    facts = (
+        f"market: {run.market}   ·   {first:%d %b %Y} to {end:%d %b %Y}   ·   NAV ${last.nav / NANO:,.0f}, "
+        f"{report.levels.index[-1]:.2f} a share of 100   ·   {report.trading.rebalances} rebalances in {len(report.weeks)} reviews"
+        f"   ·   accounting {'OK' if report.passed else 'FAILED'}"
+    )
+    figure.text(0.07, 0.948, facts, fontsize=10.5, color=QUIET if report.passed else TRADING, va="center")
+
+
+# --- panels -----------------------------------------------------------------------------------------------------------
+
+
+def draw_weights(axis: Axes, report: Report) -> None:
+    """Stacked, the largest at the bottom, each band named where it is thickest."""
+    heading(axis, "Weights", "share of NAV, each day at 00:00 UTC before trading")
+    dates, coins = days(report), list(report.weights)
+    colours = {coin: COINS[k] if k < len(COINS) else REST_OF_COINS for k, coin in enumerate(coins)}
+    series = [report.weights[coin] for coin in coins]
+    axis.stackplot(
+        dates, *series, colors=[colours[coin] for coin in coins], edgecolor="white", linewidth=0.35, step="post"
+    )
+    floor = [0.0] * len(dates)
+    for coin, weights in zip(coins, series, strict=True):
+        for start, stop in spells(weights):
+            name_band(axis, dates, weights, floor, start, stop, report.run.symbol_of(coin))
+        floor = [low + weight for low, weight in zip(floor, weights, strict=True)]
+    axis.set_ylim(0, 1)
+    axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    spread_labels(axis, [(report.run.symbol_of(coin), floor_at_end(series, k), colours[coin]) for k, coin in enumerate(coins) if series[k][-1] > 0.001], gap=0.052)  # fmt: skip
+
+
+def floor_at_end(series: Sequence[Sequence[float]], position: int) -> float:
+    """Middle of a band on the last day."""
+    return sum(weights[-1] for weights in series[:position]) + series[position][-1] / 2
+
+
+def spells(weights: Sequence[float]) -> list[tuple[int, int]]:
+    """Stretches [start, stop) in which a coin is held."""
+    found, start = [], None
+    for day, weight in enumerate([*weights, 0.0]):
+        if weight > 0.0005 and start is None:
+            start = day
+        elif weight <= 0.0005 and start is not None:
+            found.append((start, day))
+            start = None
+    return found
+
+
+def name_band(
+    axis: Axes,
+    dates: Sequence[datetime],
+    weights: Sequence[float],
+    floor: Sequence[float],
+    start: int,
+    stop: int,
+    name: str,
+) -> None:
+    """The coin's name inside its band, if it is there long and thick enough."""
+    if stop - start < len(dates) * 0.045:
+        return
+    inner = range(start + (stop - start) // 4, max(start + 1, stop - (stop - start) // 4))
+    best = max(inner, key=lambda day: weights[day])
+    if weights[best] >= LABEL_SHARE * 0.62:
+        size = 9.5 if weights[best] >= LABEL_SHARE else 7.0
+        axis.text(dates[best], floor[best] + weights[best] / 2, name, ha="center", va="center", fontsize=size, color="white", weight="bold")  # fmt: skip
+
+
+def draw_levels(axis: Axes, report: Report) -> None:
+    """The index against its paper twin and the benchmarks, rebased to 100."""
+    levels, run, dates = report.levels, report.run, days(report)
+    everything = [*levels.index, *levels.paper, *(value for series in levels.benchmarks.values() for value in series)]
+    is_wide = max(everything) / min(everything) > 4
+    heading(axis, "Level", "start = 100" + (", logarithmic scale" if is_wide else ""))
+    labels = []
+    for (coin, series), colour in zip(levels.benchmarks.items(), (BITCOIN, OTHER, GOOD, QUIET) * 8, strict=False):
+        axis.plot(dates, series, color=colour, linewidth=1.3, alpha=0.9)
+        labels.append((f"{run.symbol_of(coin) if coin not in ('bitcoin', 'ethereum') else {'bitcoin': 'BTC', 'ethereum': 'ETH'}[coin]} {series[-1]:.1f}", series[-1], colour))  # fmt: skip
+    axis.plot(dates, levels.paper, color=PAPER, linewidth=1.6, linestyle=(0, (3, 1.5)))
+    axis.plot(dates, levels.index, color=INDEX, linewidth=2.4)
+    labels += [(f"paper {levels.paper[-1]:.1f}", levels.paper[-1], QUIET), (f"{run.symbol} {levels.index[-1]:.1f}", levels.index[-1], INDEX)]  # fmt: skip
+    if is_wide:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if str(value)[0] in "25" else ""))
+    axis.axhline(100, color=QUIET, linewidth=0.7)
+    spread_labels(axis, labels, gap=0.075)
+
+
+def draw_rebalances(axis: Axes, report: Report) -> None:
+    """Bars up: one-way turnover; bars down: cost in bps of NAV; ticks where the review traded nothing."""
+    facts = report.trading
+    heading(
+        axis,
+        "Rebalances",
+        f"turnover of NAV up ({facts.turnover:.0%} in all), cost in bps of NAV down ({facts.cost_bps:.1f} in all, {facts.traded_bps:.0f} bps of what was sold)",
+    )
+    width = 3.4
+    most = max((week.turnover or 0.0 for week in report.weeks), default=0.0) or 0.01
+    dearest = max((week.cost_bps or 0.0 for week in report.weeks), default=0.0) or 1.0
+    scale = (
+        0.6 * most / dearest
+    )  # one axis, two units: the deepest cost bar is 60 % as long as the tallest turnover bar
+    for week in report.weeks:
+        date = moment(week.date)
+        if week.turnover is None:
+            axis.plot([date], [0], marker="|", color=QUIET, markersize=5)
+            continue
+        axis.bar(date, week.turnover, width=width, color=INDEX, alpha=0.85)  # type: ignore[arg-type]
+        axis.bar(date, -(week.cost_bps or 0.0) * scale, width=width, color=TRADING, alpha=0.85)  # type: ignore[arg-type]
+        changed = len(week.entered)
+        if changed:
+            axis.text(date, week.turnover, "\n".join(report.run.symbol_of(coin) for coin in week.entered), ha="center", va="bottom", fontsize=7, color=INK, linespacing=0.9)  # type: ignore[arg-type]  # fmt: skip
+    axis.set_ylim(-0.75 * most, 1.32 * most)
+    axis.axhline(0, color=INK, linewidth=0.7)
+    up = [most * part for part in (1.0, 0.5)]
+    down = [-0.6 * most, -0.3 * most]
+    axis.set_yticks([*up, 0, *down])
+    axis.set_yticklabels([*(f"{value:.1%}" for value in up), "0", *(f"{-value / scale:.1f} bps" for value in down)])
+
+
+def draw_difference(axis: Axes, report: Report) -> None:
+    """ln(index / paper) and its parts, cumulative, in bps."""
+    split, dates, track = report.parts, days(report), report.tracking
+    heading(
+        axis,
+        "Tracking difference",
+        f"index against paper, cumulative bps   ·   {track.relative * BPS:+.0f} over the period, {track.yearly * BPS:+.0f} a year",
+    )
+    axis.axhline(0, color=INK, linewidth=0.7)
+    for series, colour, line in ((split.fee, FEE, 1.6), (split.trading, TRADING, 1.6), (split.rest, REST, 1.2), (split.total, INDEX, 2.4)):  # fmt: skip
+        axis.plot(dates, series, color=colour, linewidth=line, drawstyle="steps-post" if series is split.trading else "default")  # fmt: skip
+    labels = [
+        (f"fee {split.fee[-1]:+.0f}", split.fee[-1], FEE),
+        (f"trading {split.trading[-1]:+.0f}", split.trading[-1], TRADING),
+        (f"rest {split.rest[-1]:+.0f}", split.rest[-1], REST),
+        (f"difference {split.total[-1]:+.0f}", split.total[-1], INDEX),
+    ]
+    spread_labels(axis, labels, gap=0.13)
+
+
+# --- small things -----------------------------------------------------------------------------------------------------
+
+
+def heading(axis: Axes, name: str, explained: str) -> None:
+    axis.set_title(name, loc="left", fontsize=12.5, color=INK, weight="bold", pad=7)
+    axis.annotate(
+        explained, xy=(0, 1), xytext=(12.5 * 0.62 * len(name) + 14, 7.5), xycoords="axes fraction", textcoords="offset points",
+        fontsize=9.5, color=QUIET, va="bottom",
+    )  # fmt: skip
+
+
+def spread_labels(axis: Axes, labels: Sequence[tuple[str, float, str]], *, gap: float) -> None:
+    """Names at the line ends, moved apart until none covers another. `gap` as a share of the panel's height."""
+    axis.figure.canvas.draw()  # fixes the limits and the scale
+    low, high = axis.get_ylim()
+    to_share = axis.transAxes.inverted()
+    wanted = sorted(
+        (float(to_share.transform(axis.transData.transform((0.0, value)))[1]), text, colour)
+        for text, value, colour in labels
+    )
+    placed = apart([share for share, _, _ in wanted], gap)
+    for (share, text, colour), where in zip(wanted, placed, strict=True):
+        axis.annotate(
+            text, xy=(1.0, share), xytext=(1.015, where), xycoords="axes fraction", textcoords="axes fraction", fontsize=9.5,
+            color=colour, va="center", weight="bold", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0} if abs(share - where) > 0.01 else None,
+        )  # fmt: skip
+    axis.set_ylim(low, high)
+
+
+def apart(wanted: Sequence[float], gap: float) -> list[float]:
+    """Ascending positions at least `gap` apart, as close to the wanted ones as a few sweeps get them."""
+    places = list(wanted)
+    for _ in range(200):
+        for k in range(1, len(places)):
+            lack = gap - (places[k] - places[k - 1])
+            if lack > 1e-9:
+                places[k - 1] -= lack / 2
+                places[k] += lack / 2
+    return places
+
+
+def polish(axis: Axes) -> None:
+    axis.grid(axis="y", color=GRID, linewidth=0.8)
+    axis.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+    axis.spines["bottom"].set_color(GRID)
+    axis.tick_params(colors=QUIET, labelsize=9, length=0)
+    locator = mdates.AutoDateLocator(minticks=5, maxticks=13)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
+
+
+def days(report: Report) -> list[datetime]:
+    return [datetime.fromtimestamp(day.time, tz=UTC) for day in report.run.days]
+
+
+def moment(date: str) -> datetime:
+    return datetime.fromisoformat(date).replace(tzinfo=UTC)
+
+
+def colours_of(weights: Mapping[str, object]) -> dict[str, str]:
+    """Coin → colour, in the order of the weights."""
+    return {coin: COINS[k] if k < len(COINS) else REST_OF_COINS for k, coin in enumerate(weights)}
