@@ -38,7 +38,7 @@ def main(symbol: str = "", shares: str = "", account: str = "", max_slippage_bps
         confirm(w3, f"Mint {shares} {symbol} for about {usd(seen.value)} from {name}.")
         approve = os.environ.get("BALLAST_APPROVE") != "0"
         if is_local(w3):
-            require_funds(seen, resolve(w3, name), way_out=f"brownie run mint faucet {symbol} {shares} {name} gives it")
+            require_funds(seen, resolve(w3, name), way_out=f"Get it: brownie run mint faucet {symbol} {shares} {name}")
         done = mint(w3, signer(w3, name), core, index.address, amount, max_slippage_bps=slippage, approve=approve)
         print("\n" + receipt("minted", done))
 

@@ -140,14 +140,14 @@ def require_mintable(state: IndexState, shares: int) -> None:
         )
 
 
-def require_funds(preview: Preview, account: str, *, way_out: str = "buy it, or mint less") -> None:
+def require_funds(preview: Preview, account: str, *, way_out: str = "Buy it, or mint less") -> None:
     """Raises InsufficientBalance naming every component of which the account holds too little."""
     short = [leg for leg in preview.legs if leg.balance < leg.amount]
     if short:
         raise InsufficientBalance(
             f"{account} holds too little to mint {format_tokens(preview.shares, SHARE_DECIMALS)} {preview.symbol}: "
             + "; ".join(_have_need(leg, leg.balance, leg.amount) for leg in short)
-            + f". {way_out[0].upper()}{way_out[1:]}"
+            + f". {way_out}"
         )
 
 

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar, cast
 
+from eth_typing import ABIComponent
+from eth_utils.abi import collapse_if_tuple
 from web3 import Web3
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
-from web3.types import BlockIdentifier
+from web3.contract.contract import Contract
+from web3.types import BlockIdentifier, RPCEndpoint
 
 from offchain.chain.core import Core
-from offchain.chain.transactions import explain
+from offchain.chain.transactions import decode_error
 from offchain.errors import ChainError, UnknownIndex
 from offchain.units import D27, NANO, WAD
 
@@ -138,22 +140,39 @@ class IndexState:
 
 def read_state(w3: Web3, core: Core, index: str, block: BlockIdentifier = "latest") -> IndexState:
     """Everything about an index at one block, in one request. Pin later reads to `state.block_number`."""
-    lens = core.contract(w3, "lens")
-    try:
-        answer = lens.functions.stateOf(index).call(block_identifier=block)
-    except BadFunctionCallOutput as error:
-        raise UnknownIndex(f"no contract at the lens {core.lens} of chain {core.chain_id}; deploy the core") from error
-    except (ContractLogicError, Web3RPCError) as error:
-        raise UnknownIndex(f"{index} cannot be read as an index ({explain(error)}); check address and chain") from error
-    function = next(entry for entry in lens.abi if entry.get("name") == "stateOf")
-    components = cast("list[Mapping[str, object]]", function["outputs"][0]["components"])  # type: ignore[typeddict-item]
-    return _struct(IndexState, answer, components)
+    (answer,) = _ask(w3, core.contract(w3, "lens"), "stateOf", [index], block)
+    components = cast("list[Mapping[str, object]]", _function(core.contract(w3, "lens"), "stateOf")["components"])
+    return _struct(IndexState, cast("Sequence[object]", answer), components)
 
 
 def read_prices_at(w3: Web3, core: Core, tokens: Sequence[str], block: BlockIdentifier = "latest") -> dict[str, int]:
-    """Token → D27{nUSD/tok} at a block, zero where there is no price."""
-    answer = core.contract(w3, "lens").functions.pricesOf(core.oracle, list(tokens)).call(block_identifier=block)
-    return {token: int(price) for token, price in zip(tokens, answer, strict=True)}
+    """Token → D27{nUSD/tok} at a block, zero where there is no price; one request."""
+    (answer,) = _ask(w3, core.contract(w3, "lens"), "pricesOf", [core.oracle, list(tokens)], block)
+    return dict(zip(tokens, cast("Sequence[int]", answer), strict=True))
+
+
+def _ask(
+    w3: Web3, lens: Contract, name: str, arguments: Sequence[object], block: BlockIdentifier
+) -> tuple[object, ...]:
+    """One eth_call and nothing else: web3's own `call` asks for the chain id twice besides."""
+    at_block = hex(block) if isinstance(block, int) else block
+    request = {"to": lens.address, "data": lens.encode_abi(name, list(arguments))}
+    response = w3.provider.make_request(RPCEndpoint("eth_call"), [request, at_block])
+    error = cast("Mapping[str, object] | None", response.get("error"))
+    if error:
+        data = error.get("data")
+        reason = decode_error(data) if isinstance(data, str) and len(data) >= 10 else error.get("message")
+        raise UnknownIndex(f"{arguments[0]} cannot be read as an index ({reason}); check address and chain")
+    answer = bytes.fromhex(str(response["result"])[2:])
+    if not answer:
+        raise UnknownIndex(f"there is no lens at {lens.address}; deploy the core")
+    return w3.codec.decode([collapse_if_tuple(cast("ABIComponent", _function(lens, name)))], answer)
+
+
+def _function(lens: Contract, name: str) -> Mapping[str, object]:
+    """What a function of the lens returns, as its ABI says."""
+    function = next(entry for entry in lens.abi if entry.get("name") == name)
+    return cast("Sequence[Mapping[str, object]]", function["outputs"])[0]  # type: ignore[typeddict-item]
 
 
 _NESTED: dict[str, type] = {
@@ -175,7 +194,7 @@ def _struct(kind: type[Struct], values: Sequence[object], components: Sequence[M
         elif entry["type"] == "tuple[]":
             rows = cast("Sequence[Sequence[object]]", value)
             value = tuple(_struct(_NESTED[name], row, inner) for row in rows)
-        found[name] = value
+        found[name] = Web3.to_checksum_address(str(value)) if entry["type"] == "address" else value
     expected = {item.name for item in fields(kind)}  # type: ignore[arg-type]
     if set(found) != expected:
         odd = ", ".join(sorted(expected ^ set(found)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,14 +41,39 @@ def market() -> Iterator[Devnet]:
         yield Devnet.build(node, data, start=START, coins=choose_coins(data, [START], top=COINS))
 
 
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Devnet, Launched, Path]]:
+    """Another such market with EQ5 on it, and the folder of its files; deployed once, because it takes a second."""
+    from offchain.chain.accounts import resolve
+    from offchain.devnet import Anvil, Devnet, choose_coins
+    from offchain.launch import launch, plan_launch
+    from offchain.market import synthetic_market
+
+    data = synthetic_market()
+    folder = tmp_path_factory.mktemp("deployed") / "deployments"
+    with Anvil.start(timestamp=Devnet.genesis(START)) as node, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BALLAST_DEPLOYMENTS", str(folder))
+        world = Devnet.build(node, data, start=START, coins=choose_coins(data, [START], top=COINS))
+        write_market_manifest(world, folder)
+        deployer = resolve(world.w3, "deployer")
+        done = launch(world.w3, deployer, plan_launch(world.w3, deployer, "EQ5"))
+        patch.undo()
+        yield world, done, folder
+
+
 @pytest.fixture
-def chain(market: Devnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Devnet]:
+def chain(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Devnet]:
     folder = tmp_path / "deployments"
+    if "launched" in request.fixturenames:
+        market, _, files = request.getfixturevalue("deployed")
+        shutil.copytree(files, folder)
+    else:
+        market = request.getfixturevalue("market")
+        write_market_manifest(market, folder)
     monkeypatch.setenv("BALLAST_DEPLOYMENTS", str(folder))
     monkeypatch.setenv("BALLAST_PORT", market.node.w3.provider.endpoint_uri.rsplit(":", 1)[1])
     for name in ("BALLAST_ACCOUNT", "BALLAST_YES", "BALLAST_FAUCET", "BALLAST_APPROVE", "MARKET"):
         monkeypatch.delenv(name, raising=False)
-    write_market_manifest(market, folder)
     with market.rewound():
         yield market
 
@@ -61,12 +87,8 @@ def write_market_manifest(world: Devnet, folder: Path) -> None:
 
 
 @pytest.fixture
-def launched(chain: Devnet) -> Launched:
-    from offchain.chain.accounts import resolve
-    from offchain.launch import launch, plan_launch
-
-    deployer = resolve(chain.w3, "deployer")
-    return launch(chain.w3, deployer, plan_launch(chain.w3, deployer, "EQ5"))
+def launched(chain: Devnet, deployed: tuple[Devnet, Launched, Path]) -> Launched:
+    return deployed[1]
 
 
 @dataclass(frozen=True)
