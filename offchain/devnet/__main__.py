@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -16,7 +17,8 @@ from pathlib import Path
 import pandas as pd
 
 from offchain.chain.client import connect
-from offchain.devnet.anvil import Anvil
+from offchain.chain.deployments import deployments_folder
+from offchain.devnet.anvil import CHAIN_ID, Anvil
 from offchain.devnet.node import LocalNode
 from offchain.devnet.quotes import choose_coins, to_date, to_seconds
 from offchain.devnet.world import Devnet
@@ -47,6 +49,7 @@ def up(options: argparse.Namespace) -> int:
     asked_to_stop = stop_on_signal()
     with Anvil.start(options.port, timestamp=Devnet.genesis(date)) as node:
         world = Devnet.build(node, market, start=date, coins=coins)
+        forget_former_chain()
         path = write_manifest(world, url=node.url, market=options.market)
         print(table(world))
         print(
@@ -86,8 +89,13 @@ def default_date(market: Market) -> str:
     return str(min(pd.Timestamp(market.start) + pd.Timedelta(days=HISTORY_DAYS), pd.Timestamp(market.end)).date())
 
 
-def manifest_path(chain_id: int = 31337) -> Path:
-    return Path("deployments") / str(chain_id) / "market.json"
+def manifest_path(chain_id: int = CHAIN_ID) -> Path:
+    return deployments_folder(chain_id) / "market.json"
+
+
+def forget_former_chain() -> None:
+    """Removes what was deployed on, and kept of, an earlier local chain: it ended with its process."""
+    shutil.rmtree(deployments_folder(CHAIN_ID), ignore_errors=True)
 
 
 def write_manifest(world: Devnet, *, url: str, market: str) -> Path:

@@ -1,4 +1,5 @@
-"""`make bench`: measures gas, prints it beside the bare limit, the best peer and the goal, and writes gas.json.
+"""`make bench`: measures gas, prints it beside the bare limit, the best peer and the goal, and writes gas.json
+and the table of the README.
 
 Add `--hardfork cancun` to see that the figures do not hang on one fork; only the default run is written.
 """
@@ -9,8 +10,9 @@ import argparse
 import sys
 
 from offchain.errors import BallastError
-from tests.bench.gas import SNAPSHOT, measure, write_snapshot
+from tests.bench.gas import SNAPSHOT, measure, read_snapshot, write_snapshot
 from tests.bench.goals import SIZES, Row
+from tests.bench.readme import write_readme
 
 DEFAULT_HARDFORK = "osaka"
 HEADER = f"{'operation':<24}{'n':>4}{'gas':>12}{'limit':>12}{'goal':>12}  {'best peer':<28}verdict"
@@ -30,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\n{len(missed)} above the goal" if missed else "\nEvery goal reached")
     if options.hardfork == DEFAULT_HARDFORK and tuple(options.sizes) == SIZES:
         write_snapshot(rows)
-        print(f"Written: tests/bench/{SNAPSHOT.name}")
+        write_readme(read_snapshot())
+        print(f"Written: tests/bench/{SNAPSHOT.name} and the table of README.md")
     return 0
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "offchain.devnet", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BALLAST_DEPLOYMENTS": str(folder / "deployments")},
     )  # fmt: skip
 
 
