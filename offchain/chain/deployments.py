@@ -6,8 +6,8 @@
 
 A file holds steps (contract, address, transaction, block, constructor arguments, hashes of ABI and code) and, while one
 is not confirmed, the hash of its transaction. It is replaced as a whole, so it is never half-written. Big integers are
-text. `deployments/<chain id>/verify` holds what explorers need (verification.py). The folder is git-ignored; elsewhere:
-BALLAST_DEPLOYMENTS.
+text. `deployments/<chain id>/verify` holds what explorers need (verification.py). Git ignores the files of the local chain;
+those of a live network are worth committing. BALLAST_DEPLOYMENTS names another folder.
 """
 
 from __future__ import annotations
