@@ -16,7 +16,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 
 import pandas as pd
 
@@ -32,6 +34,7 @@ SYNTHETIC = "synthetic"
 SYNTHETIC_START = "2024-04-01"  # a year in which names change often, one coin dies and one price is wrong for a day
 MOST_WEEKS = 52
 STOPPED = 130
+REASON_LENGTH = 150
 WEEK = "{:<10}  {:<7}  {:>11}  {:>7}  {:<12}  {:<12}  {:>6}  {:>8}  {:>8}  {:>5}  {:>7}  {:>6}"
 
 
@@ -80,7 +83,9 @@ def show(plan: Itinerary, market: Market, *, port: int | None, begun: float) -> 
             told.append(True)
         print(week_line(week, symbols, seconds=time.monotonic() - begun), flush=True)
         if week.review.outcome in ("retry", "halt"):
-            print(f"            {week.review.attempts[-1].reason}", flush=True)
+            print(
+                f"            {shorten(week.review.attempts[-1].reason, REASON_LENGTH, placeholder=' …')}", flush=True
+            )
 
     told: list[bool] = []
     symbols = dict(market.meta["symbol"].astype(str).str.upper())
@@ -98,8 +103,8 @@ def week_line(week: Week, symbols: dict[str, str], *, seconds: float) -> str:
         review.outcome + runs,
         f"${week.day.nav / 1e9:,.0f}",
         f"{week.level:.2f}",
-        ", ".join(symbols.get(coin, coin) for coin in review.entered),
-        ", ".join(symbols.get(coin, coin) for coin in review.left),
+        names(review.entered, symbols, is_done=plan is not None),
+        names(review.left, symbols, is_done=plan is not None),
         "" if review.drift is None else f"{review.drift / WAD:.2%}",
         f"{plan.sold / plan.nav:.2%}" if plan and traded else "",
         f"{plan.loss * BPS / plan.nav:.1f}" if plan and traded else "",
@@ -107,6 +112,12 @@ def week_line(week: Week, symbols: dict[str, str], *, seconds: float) -> str:
         f"{plan.gas / 1e6:.2f} M" if plan else "",
         f"{seconds:.1f} s",
     ).rstrip()
+
+
+def names(coins: Iterable[str], symbols: Mapping[str, str], *, is_done: bool) -> str:
+    """Symbols; in brackets what was decided and not traded."""
+    text = ", ".join(symbols.get(coin, coin) for coin in coins)
+    return f"({text})" if text and not is_done else text
 
 
 def read_market(source: str) -> tuple[Market, str]:

@@ -9,30 +9,30 @@ the functions that the scripts call.
 
 from __future__ import annotations
 
-import math
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
 from offchain.chain.core import Core
 from offchain.chain.deploy import Feed, IndexDeployment, create_index, deploy_core, set_feeds
 from offchain.chain.investor import Movement, mint, preview_mint, redeem
-from offchain.chain.reads import IndexState, read_state
+from offchain.chain.reads import read_state
 from offchain.chain.terms import IndexTerms, ListedToken
 from offchain.chain.transactions import send
 from offchain.demo.collect import Actors, coin_names, gas_of, read_books, read_flows, read_plans
 from offchain.devnet import Anvil, Devnet, choose_coins
-from offchain.errors import ChainError, MarketDataError
-from offchain.keeper import Done, Keeper, Outcome, RetryAt, devnet_account
+from offchain.errors import MarketDataError
+from offchain.keeper import Done, Keeper, RetryAt, devnet_account
 from offchain.launch import LOCAL_FEED_MAX_AGE, feed_prices, require_fresh, require_possible
 from offchain.market import Market
-from offchain.methodology import Methodology
+from offchain.methodology import Decision, Methodology
 from offchain.report.record import Attempt, Day, Plan, Review, Run
 from offchain.spec import IndexSpec
+from offchain.trading.targets import drift_of
 from offchain.units import NANO, WAD, to_shares
 
 PRUNED = ("--prune-history", "64")  # a year of states would fill the memory; events and receipts stay
@@ -125,7 +125,6 @@ def set_up(node: Anvil, market: Market, plan: Itinerary, *, tell: Tell) -> Stage
         spec,
         account=devnet_account(KEEPER_ACCOUNT),
         ledger=fresh_ledger(plan.folder),
-        checkpoint=wait_for_block(node),
     )
     stage = Stage(world=world, core=core, index=index, keeper=keeper, actors=actors, plan=plan)
     look(stage)
@@ -181,21 +180,6 @@ def fresh_ledger(folder: Path) -> Path:
     return path
 
 
-def wait_for_block(node: Anvil) -> Callable[[str], None]:
-    """Anvil counts a nonce a moment before it can show the receipt; waiting for the block keeps two runs alike."""
-    last = 0
-
-    def checkpoint(name: str) -> None:
-        nonlocal last
-        if name == "signed":
-            last = node.w3.eth.block_number
-        elif name == "sent":
-            while node.w3.eth.block_number == last:
-                pass
-
-    return checkpoint
-
-
 # --- day by day -------------------------------------------------------------------------------------------------------
 
 
@@ -221,12 +205,19 @@ def walk(stage: Stage, *, tell: Tell, on_week: Callable[[Week], None]) -> None:
 
 def look(stage: Stage) -> Day:
     """Writes down the index as it is now."""
+    day = see(stage)
+    stage.days.append(day)
+    return day
+
+
+def see(stage: Stage) -> Day:
+    """The index as it is now."""
     world = stage.world
     state = read_state(world.w3, stage.core, stage.index.address)
     coins = {token.address: coin for coin, token in world.tokens.items()}
     # D27{nUSD/tok} = {USD/TOK} * 1e9{nUSD/USD} * 1e27 / 10^decimals{tok/TOK}
     marks = {coin: int(price.scaleb(36 - world.tokens[coin].decimals)) for coin, price in world.prices().items()}
-    day = Day(
+    return Day(
         time=state.timestamp,
         block=state.block_number,
         supply=state.supply,
@@ -236,8 +227,6 @@ def look(stage: Stage) -> Day:
         marks=marks,
         unpriced=tuple(coins[item.token] for item in state.components if item.price == 0 and item.available),
     )
-    stage.days.append(day)
-    return day
 
 
 def review(stage: Stage, *, is_new: bool) -> bool:
@@ -275,60 +264,64 @@ def last_plan(stage: Stage) -> int:
 
 
 def note(stage: Stage, attempts: list[Attempt], plans: Iterable[int], held: list[str], *, is_new: bool) -> Review:
-    """What the ledger knows about the review, added to what was known yesterday."""
-    body = newest(stage, "decision", since=attempts[0].time)
-    verdicts = {
-        str(v["id"]): v for v in cast("list[dict[str, object]]", (body or {}).get("universe", {}).get("verdicts", []))
-    }  # type: ignore[union-attr]
-    members = tuple(
-        coin for coin, weight in cast("dict[str, str]", (body or {}).get("target_weights", {})).items() if weight != "0"
-    )
-    why = {
-        coin: str(verdicts[coin]["reason"]) if coin in verdicts else "not in the market data"
-        for coin in {*members, *held}
-    }
-    smallest = min((float(str(verdicts[coin]["market_cap"])) for coin in members), default=math.inf)
-    fresh = Review(
-        time=stage.days[-1].time,
-        attempts=tuple(attempts),
-        plans=tuple(plans),
-        members=members,
-        entered={coin: why[coin] for coin in members if coin not in held},
-        left={coin: why[coin] for coin in held if members and coin not in members},
-        drift=drift_of_basket(stage.days[-1], cast("dict[str, str]", (body or {}).get("target_weights", {}))),
-        kept_out=tuple(
-            coin for coin, verdict in verdicts.items()
-            if str(verdict["reason"]).startswith("no token") and float(str(verdict["market_cap"] or 0)) > smallest
-        ),
-        doubts=tuple(cast("list[str]", (body or {}).get("findings", []))),
-    )  # fmt: skip
+    """What the keeper's ledger knows about the review, added to what was known yesterday."""
+    decision = last_decision(stage, since=attempts[0].time)
+    if decision is None:
+        fresh = Review(
+            time=stage.days[-1].time, attempts=tuple(attempts), plans=tuple(plans), members=(), entered={}, left={}, drift=None
+        )  # fmt: skip
+    else:
+        why = {coin: decision.universe.verdict(coin).reason for coin in {*decision.members, *held}}
+        fresh = Review(
+            time=stage.days[-1].time,
+            attempts=tuple(attempts),
+            plans=tuple(plans),
+            members=decision.members,
+            entered={coin: why[coin] for coin in decision.members if coin not in held},
+            left={coin: why[coin] for coin in held if coin not in decision.members},
+            drift=drift_of_basket(stage.days[-1], decision.target_weights),
+            drift_after=drift_of_basket(see(stage), decision.target_weights),
+            kept_out=kept_out(stage, decision),
+            doubts=decision.findings,
+        )
     if is_new:
         return fresh
     before = stage.reviews[-1]
-    changed = (
-        before
-        if not members
-        else replace(
-            before, members=members, entered={**before.entered, **fresh.entered}, left={**before.left, **fresh.left}
-        )
+    names = fresh if fresh.members else before
+    return replace(
+        before,
+        attempts=(*before.attempts, *fresh.attempts),
+        plans=(*before.plans, *fresh.plans),
+        members=names.members,
+        entered={**before.entered, **fresh.entered},
+        left={**before.left, **fresh.left},
+        drift=before.drift if before.drift is not None else fresh.drift,
+        drift_after=fresh.drift_after if fresh.members else remaining_drift(stage, before),
     )
-    return replace(changed, attempts=(*before.attempts, *fresh.attempts), plans=(*before.plans, *fresh.plans))
 
 
-def newest(stage: Stage, kind: str, *, since: int) -> dict[str, object] | None:
-    """The last ledger entry of a kind, if it was written at `since` {s} or later."""
-    found = [entry for entry in stage.keeper.ledger.entries(kind=kind) if entry.at >= since]
-    return cast("dict[str, object]", found[-1].body) if found else None
+def remaining_drift(stage: Stage, before: Review) -> int | None:
+    """Drift from the targets of the plan that was started for the review and went on today."""
+    plans = {plan.id: plan for plan in read_plans(stage.world, stage.core, stage.index)}
+    return drift_of_basket(see(stage), plans[before.plans[-1]].weights) if before.plans else None
 
 
-def drift_of_basket(day: Day, weights: Mapping[str, str]) -> int | None:
+def last_decision(stage: Stage, *, since: int) -> Decision | None:
+    """The last decision in the ledger, if it was written at `since` {s} or later."""
+    found = [entry for entry in stage.keeper.ledger.entries(kind="decision") if entry.at >= since]
+    return Decision.from_json(json.dumps(found[-1].body)) if found else None
+
+
+def kept_out(stage: Stage, decision: Decision) -> tuple[str, ...]:
+    """Members that the same decision would have if every coin of the market were on this chain."""
+    free = stage.keeper.methodology.decide(stage.world.market, decision.t, decision.incumbents)
+    return tuple(coin for coin in free.members if coin not in stage.world.tokens)
+
+
+def drift_of_basket(day: Day, weights: Mapping[str, int]) -> int:
     """D18 half of Σ|current − target| at the feeds' prices."""
-    values = day.values
-    total = sum(values.values())
-    if not weights or not total:
-        return None
-    coins = {*values, *weights}
-    return sum(abs(values.get(coin, 0) * WAD // total - int(weights.get(coin, "0"))) for coin in coins) // 2
+    coins = sorted({*day.values, *weights})
+    return drift_of([day.values.get(coin, 0) for coin in coins], [weights.get(coin, 0) for coin in coins])
 
 
 def week_of(stage: Stage, day: Day) -> Week:

@@ -41,6 +41,7 @@ class Week:
     entered: Mapping[str, str]
     left: Mapping[str, str]
     drift: float | None
+    drift_after: float | None
     turnover: float | None
     cost_bps: float | None
     traded_bps: float | None
@@ -199,7 +200,8 @@ def _week(run: Run, review: Review) -> Week:
         level=BASE * day.nav_per_share / run.days[0].nav_per_share,
         entered=review.entered,
         left=review.left,
-        drift=None if review.drift is None else review.drift / WAD,
+        drift=_fraction(review.drift),
+        drift_after=_fraction(review.drift_after) if plans else None,
         turnover=sold / nav if nav else None,
         cost_bps=loss * BPS / nav if nav else None,
         traded_bps=loss * BPS / sold if sold else None,
@@ -208,6 +210,10 @@ def _week(run: Run, review: Review) -> Week:
         kept_out=review.kept_out,
         doubts=review.doubts,
     )
+
+
+def _fraction(value: int | None) -> float | None:
+    return None if value is None else value / WAD
 
 
 def _trading(plans: Sequence[Plan], *, years: float) -> Trading:
@@ -237,20 +243,21 @@ def _gas_lines(gas: Mapping[str, Sequence[int]]) -> tuple[GasLine, ...]:
 
 
 def _investors(run: Run) -> tuple[Investor, ...]:
-    last = run.days[-1]
-    people = {flow.who: None for flow in run.flows}
-    owner = {name: address for address, name in run.books.names.items()}
+    """Everybody who put something in, took something out, or holds shares at the end."""
+    addresses = {name: address for address, name in run.books.names.items()}
+    holders = [run.books.names[account] for (token, account), held in run.books.balances.items() if token == run.books.index and held]  # fmt: skip
+    seed = next(flow.who for flow in run.flows if flow.kind == "seed")
     found = []
-    for who in people:
+    for who in dict.fromkeys([*(flow.who for flow in run.flows), *holders]):
         flows = [flow for flow in run.flows if flow.who == who]
-        worth = {id(flow): _worth(run, flow.block, flow.amounts) for flow in flows}
-        left = run.books.balances.get((run.books.index, owner.get(who, "")), 0)
+        worth = [(flow.kind, _worth(run, flow.block, flow.amounts)) for flow in flows]
+        left = run.books.balances.get((run.books.index, addresses.get(who, "")), 0)
         found.append(
             Investor(
-                who=f"{who} (seed)" if flows[0].kind == "seed" else who,
-                put_in=sum(worth[id(flow)] for flow in flows if flow.kind != "redeem"),
-                taken_out=sum(worth[id(flow)] for flow in flows if flow.kind == "redeem"),
-                inside=left * last.nav_per_share / 10**27 / NANO,
+                who=f"{who} (seed)" if who == seed else who,
+                put_in=sum(value for kind, value in worth if kind != "redeem"),
+                taken_out=sum(value for kind, value in worth if kind == "redeem"),
+                inside=left * run.days[-1].nav_per_share / 10**27 / NANO,
                 shares_left=left / WAD,
             )
         )

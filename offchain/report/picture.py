@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import matplotlib
@@ -13,29 +13,31 @@ matplotlib.use("Agg")
 import matplotlib.dates as mdates  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import FuncFormatter, PercentFormatter  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter  # noqa: E402
 
-from offchain.report.build import Report  # noqa: E402
-from offchain.units import BPS, NANO  # noqa: E402
+from offchain.report.build import Report, date_text  # noqa: E402
+from offchain.units import D27, NANO, WAD  # noqa: E402
 
-SIZE = (13.0, 13.5)  # {inch}
+SIZE = (13.0, 14.5)  # {inch}
 DPI = 120
 INK, QUIET, GRID = "#1f2933", "#6b7785", "#e4e8ec"
-INDEX, PAPER, BITCOIN, OTHER = "#0b5fa5", "#8a94a0", "#e58a00", "#6f5bb5"
+INDEX, PAPER, BITCOIN, ETHER = "#0b5fa5", "#8a94a0", "#e58a00", "#6f5bb5"
 GOOD, FEE, TRADING, REST = "#2a9d6f", "#c9762b", "#b23a48", "#7d8894"
 COINS = (
-    "#e58a00", "#5b6abf", "#e8c547", "#2a9d8f", "#3a7ca5", "#8ab17d", "#c8553d", "#9b6fb0", "#5ab1bb", "#b08968",
-    "#d97ba6", "#6a994e", "#457b9d", "#a3a847", "#bc6c25", "#7f7fd5", "#4d908e", "#c38d9e",
+    "#c9a227", "#2a9d8f", "#3a7ca5", "#7aa66b", "#c8553d", "#b0609b", "#4aa3b0", "#a67c52", "#d9779f", "#5f8f45",
+    "#4f6d8f", "#979b3b", "#b5651d", "#8c7ae6", "#3f8079", "#b98290",
 )  # fmt: skip
 REST_OF_COINS = "#c5ccd3"
-LABEL_SHARE = 0.035  # a band must be that thick to carry its name
+THIN_BAND, THICK_BAND = 0.028, 0.045  # a band must be that thick to carry its name, in small or in normal letters
+FIXED = {"bitcoin": BITCOIN, "ethereum": ETHER}
+PLAIN_NAMES = {"bitcoin": "BTC", "ethereum": "ETH"}
 
 
 def draw(report: Report, path: Path) -> None:
     """Writes the picture."""
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
     grid = figure.add_gridspec(
-        4, 1, height_ratios=(1.25, 1.25, 0.8, 0.8), left=0.07, right=0.87, top=0.915, bottom=0.045, hspace=0.34
+        4, 1, height_ratios=(1.6, 1.25, 0.8, 0.8), left=0.07, right=0.87, top=0.905, bottom=0.045, hspace=0.34
     )
     axes = [figure.add_subplot(grid[row]) for row in range(4)]
     title(figure, report)
@@ -52,24 +54,25 @@ def draw(report: Report, path: Path) -> None:
 
 def title(figure: Figure, report: Report) -> None:
     run, last = report.run, report.run.days[-1]
-    figure.text(0.07, 0.972, f"{run.name} ({run.symbol})", fontsize=19, color=INK, weight="bold", va="center")
-    first, end = days(report)[0], days(report)[-1]
+    first, end = (mdates.num2date(number) for number in (days(report)[0], days(report)[-1]))
     facts = (
         f"market: {run.market}   ·   {first:%d %b %Y} to {end:%d %b %Y}   ·   NAV ${last.nav / NANO:,.0f}, "
-        f"{report.levels.index[-1]:.2f} a share of 100   ·   {report.trading.rebalances} rebalances in {len(report.weeks)} reviews"
-        f"   ·   accounting {'OK' if report.passed else 'FAILED'}"
+        f"${last.nav_per_share / D27 / NANO * WAD:,.2f} a share   ·   {report.trading.rebalances} rebalances in {len(report.weeks)} reviews"
     )
-    figure.text(0.07, 0.948, facts, fontsize=10.5, color=QUIET if report.passed else TRADING, va="center")
+    verdict, colour = ("every token accounted for", GOOD) if report.passed else ("ACCOUNTING FAILED", TRADING)
+    figure.text(0.07, 0.975, f"{run.name} ({run.symbol})", fontsize=19, color=INK, weight="bold", va="center")
+    figure.text(0.07, 0.952, facts, fontsize=10.5, color=QUIET, va="center")
+    figure.text(0.985, 0.975, verdict, fontsize=10.5, color=colour, weight="bold", va="center", ha="right")
 
 
 # --- panels -----------------------------------------------------------------------------------------------------------
 
 
 def draw_weights(axis: Axes, report: Report) -> None:
-    """Stacked, the largest at the bottom, each band named where it is thickest."""
+    """Stacked, the largest at the bottom, each band named where it is thickest, and at the end."""
     heading(axis, "Weights", "share of NAV, each day at 00:00 UTC before trading")
-    dates, coins = days(report), list(report.weights)
-    colours = {coin: COINS[k] if k < len(COINS) else REST_OF_COINS for k, coin in enumerate(coins)}
+    dates, coins, symbol = days(report), list(report.weights), report.run.symbol_of
+    colours = colours_of(coins)
     series = [report.weights[coin] for coin in coins]
     axis.stackplot(
         dates, *series, colors=[colours[coin] for coin in coins], edgecolor="white", linewidth=0.35, step="post"
@@ -77,11 +80,13 @@ def draw_weights(axis: Axes, report: Report) -> None:
     floor = [0.0] * len(dates)
     for coin, weights in zip(coins, series, strict=True):
         for start, stop in spells(weights):
-            name_band(axis, dates, weights, floor, start, stop, report.run.symbol_of(coin))
+            name_band(axis, dates, weights, floor, start, stop, symbol(coin))
         floor = [low + weight for low, weight in zip(floor, weights, strict=True)]
     axis.set_ylim(0, 1)
     axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    spread_labels(axis, [(report.run.symbol_of(coin), floor_at_end(series, k), colours[coin]) for k, coin in enumerate(coins) if series[k][-1] > 0.001], gap=0.052)  # fmt: skip
+    held = [(k, coin) for k, coin in enumerate(coins) if series[k][-1] > 0.001]
+    labels = [(f"{symbol(coin)} {series[k][-1]:.0%}", floor_at_end(series, k), colours[coin]) for k, coin in held]
+    spread_labels(axis, labels, gap=0.042)
 
 
 def floor_at_end(series: Sequence[Sequence[float]], position: int) -> float:
@@ -103,7 +108,7 @@ def spells(weights: Sequence[float]) -> list[tuple[int, int]]:
 
 def name_band(
     axis: Axes,
-    dates: Sequence[datetime],
+    dates: Sequence[float],
     weights: Sequence[float],
     floor: Sequence[float],
     start: int,
@@ -111,13 +116,14 @@ def name_band(
     name: str,
 ) -> None:
     """The coin's name inside its band, if it is there long and thick enough."""
-    if stop - start < len(dates) * 0.045:
+    if stop - start < len(dates) * 0.05:
         return
     inner = range(start + (stop - start) // 4, max(start + 1, stop - (stop - start) // 4))
     best = max(inner, key=lambda day: weights[day])
-    if weights[best] >= LABEL_SHARE * 0.62:
-        size = 9.5 if weights[best] >= LABEL_SHARE else 7.0
-        axis.text(dates[best], floor[best] + weights[best] / 2, name, ha="center", va="center", fontsize=size, color="white", weight="bold")  # fmt: skip
+    if weights[best] >= THIN_BAND:
+        size = 9.5 if weights[best] >= THICK_BAND else 6.5
+        middle = floor[best] + weights[best] / 2
+        axis.text(dates[best], middle, name, ha="center", va="center", fontsize=size, color="white", weight="bold")
 
 
 def draw_levels(axis: Axes, report: Report) -> None:
@@ -127,16 +133,21 @@ def draw_levels(axis: Axes, report: Report) -> None:
     is_wide = max(everything) / min(everything) > 4
     heading(axis, "Level", "start = 100" + (", logarithmic scale" if is_wide else ""))
     labels = []
-    for (coin, series), colour in zip(levels.benchmarks.items(), (BITCOIN, OTHER, GOOD, QUIET) * 8, strict=False):
-        axis.plot(dates, series, color=colour, linewidth=1.3, alpha=0.9)
-        labels.append((f"{run.symbol_of(coin) if coin not in ('bitcoin', 'ethereum') else {'bitcoin': 'BTC', 'ethereum': 'ETH'}[coin]} {series[-1]:.1f}", series[-1], colour))  # fmt: skip
+    colours = colours_of(levels.benchmarks)
+    for coin, series in levels.benchmarks.items():
+        axis.plot(dates, series, color=colours[coin], linewidth=1.3, alpha=0.9)
+        name = PLAIN_NAMES.get(coin, run.symbol_of(coin))
+        labels.append((f"{name} {series[-1]:.1f}", series[-1], colours[coin]))
     axis.plot(dates, levels.paper, color=PAPER, linewidth=1.6, linestyle=(0, (3, 1.5)))
     axis.plot(dates, levels.index, color=INDEX, linewidth=2.4)
-    labels += [(f"paper {levels.paper[-1]:.1f}", levels.paper[-1], QUIET), (f"{run.symbol} {levels.index[-1]:.1f}", levels.index[-1], INDEX)]  # fmt: skip
+    for name, series, colour in (("paper", levels.paper, QUIET), (run.symbol, levels.index, INDEX)):
+        labels.append((f"{name} {series[-1]:.1f}", series[-1], colour))
     if is_wide:
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if str(value)[0] in "25" else ""))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.tick_params(which="minor", length=0)
     axis.axhline(100, color=QUIET, linewidth=0.7)
     spread_labels(axis, labels, gap=0.075)
 
@@ -160,11 +171,11 @@ def draw_rebalances(axis: Axes, report: Report) -> None:
         if week.turnover is None:
             axis.plot([date], [0], marker="|", color=QUIET, markersize=5)
             continue
-        axis.bar(date, week.turnover, width=width, color=INDEX, alpha=0.85)  # type: ignore[arg-type]
-        axis.bar(date, -(week.cost_bps or 0.0) * scale, width=width, color=TRADING, alpha=0.85)  # type: ignore[arg-type]
+        axis.bar(date, week.turnover, width=width, color=INDEX, alpha=0.85)
+        axis.bar(date, -(week.cost_bps or 0.0) * scale, width=width, color=TRADING, alpha=0.85)
         changed = len(week.entered)
         if changed:
-            axis.text(date, week.turnover, "\n".join(report.run.symbol_of(coin) for coin in week.entered), ha="center", va="bottom", fontsize=7, color=INK, linespacing=0.9)  # type: ignore[arg-type]  # fmt: skip
+            axis.text(date, week.turnover, "\n".join(report.run.symbol_of(coin) for coin in week.entered), ha="center", va="bottom", fontsize=7, color=INK, linespacing=0.9)  # fmt: skip
     axis.set_ylim(-0.75 * most, 1.32 * most)
     axis.axhline(0, color=INK, linewidth=0.7)
     up = [most * part for part in (1.0, 0.5)]
@@ -179,7 +190,7 @@ def draw_difference(axis: Axes, report: Report) -> None:
     heading(
         axis,
         "Tracking difference",
-        f"index against paper, cumulative bps   ·   {track.relative * BPS:+.0f} over the period, {track.yearly * BPS:+.0f} a year",
+        f"ln(index / paper) in bps, cumulative   ·   {track.relative:+.2%} over the period, {track.yearly:+.2%} a year",
     )
     axis.axhline(0, color=INK, linewidth=0.7)
     for series, colour, line in ((split.fee, FEE, 1.6), (split.trading, TRADING, 1.6), (split.rest, REST, 1.2), (split.total, INDEX, 2.4)):  # fmt: skip
@@ -247,14 +258,16 @@ def polish(axis: Axes) -> None:
     axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
 
 
-def days(report: Report) -> list[datetime]:
-    return [datetime.fromtimestamp(day.time, tz=UTC) for day in report.run.days]
+def days(report: Report) -> list[float]:
+    """Matplotlib's numbers of the days."""
+    return [moment(date_text(day.time)) for day in report.run.days]
 
 
-def moment(date: str) -> datetime:
-    return datetime.fromisoformat(date).replace(tzinfo=UTC)
+def moment(date: str) -> float:
+    return float(mdates.date2num(datetime.fromisoformat(date)))
 
 
-def colours_of(weights: Mapping[str, object]) -> dict[str, str]:
-    """Coin → colour, in the order of the weights."""
-    return {coin: COINS[k] if k < len(COINS) else REST_OF_COINS for k, coin in enumerate(weights)}
+def colours_of(coins: Iterable[str]) -> dict[str, str]:
+    """Coin → colour, in the given order; bitcoin and ethereum have theirs in every panel."""
+    rest = iter(COINS)
+    return {coin: FIXED.get(coin) or next(rest, REST_OF_COINS) for coin in coins}

@@ -124,7 +124,7 @@ class Attempt:
 class Review:
     """A day on which the calendar asked for a decision, and what became of it. `plans` that were started for it.
 
-    `drift`: D18 one-way distance of the basket from the decided weights, None when nothing was decided.
+    `drift`, `drift_after`: D18 one-way distance of the basket from the decided weights, None when nothing was decided.
     `kept_out`: coins that the rules wanted and the chain does not list.
     """
 
@@ -135,6 +135,7 @@ class Review:
     entered: Mapping[str, str]
     left: Mapping[str, str]
     drift: int | None
+    drift_after: int | None = None
     kept_out: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 

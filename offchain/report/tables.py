@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from offchain.report.build import Report, Week, date_text
-from offchain.units import BPS, NANO, format_tokens, format_usd
+from offchain.units import BPS, format_tokens, format_usd
 
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+WHY_HELD = {"governor": "fees", "locked": "locked for ever"}
 LEFT = "<"  # a heading that begins so is aligned to the left
 
 
@@ -85,7 +86,7 @@ def difference(report: Report) -> Table:
 
 
 def rebalances(report: Report) -> Table:
-    head = ("review", "<outcome", "runs", "NAV", "level", "<in", "<out", "drift", "turnover", "bps of NAV", "bps of sold", "swaps", "gas")  # fmt: skip
+    head = ("review", "<outcome", "runs", "NAV", "level", "<in", "<out", "drift", "after", "turnover", "bps of NAV", "bps of sold", "swaps", "gas")  # fmt: skip
     return head, [week_cells(report, week) for week in report.weeks]
 
 
@@ -96,9 +97,10 @@ def week_cells(report: Report, week: Week) -> tuple[str, ...]:
         str(week.runs),
         f"${week.nav_usd:,.0f}",
         f"{week.level:.2f}",
-        _symbols(report, week.entered),
-        _symbols(report, week.left),
+        names(report, week, week.entered),
+        names(report, week, week.left),
         percent(week.drift),
+        percent(week.drift_after),
         percent(week.turnover),
         number(week.cost_bps),
         number(week.traded_bps),
@@ -138,7 +140,7 @@ def investors(report: Report) -> Table:
     rows = [
         (
             person.who, f"${person.put_in:,.2f}", f"${person.taken_out:,.2f}", f"${person.inside:,.2f}",
-            f"{person.gain / person.put_in:+.2%}" if person.put_in else "fees",
+            f"{person.gain / person.put_in:+.2%}" if person.put_in else WHY_HELD.get(person.who, ""),
         )
         for person in report.investors
     ]  # fmt: skip
@@ -199,9 +201,7 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def nano_usd(value: int) -> str:
-    return f"${value / NANO:,.0f}"
-
-
-def _symbols(report: Report, coins: Mapping[str, str]) -> str:
-    return ", ".join(report.run.symbol_of(coin) for coin in coins)
+def names(report: Report, week: Week, coins: Mapping[str, str]) -> str:
+    """Symbols; in brackets what was decided and not traded."""
+    text = ", ".join(report.run.symbol_of(coin) for coin in coins)
+    return f"({text})" if text and not week.swaps else text
