@@ -26,12 +26,13 @@ from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
 from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
 from offchain.keeper import calls, guards
+from offchain.keeper.asking import answered, patiently
 from offchain.keeper.ledger import Ledger, LedgerError
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
 from offchain.keeper.planning import Proposal, Settings, live_positions, propose, require_review, weights_by_coin
 from offchain.keeper.reading import Places, Situation, read
 from offchain.keeper.report import Report, build_report, plan_events
-from offchain.keeper.sending import Intent, Sender, StepRefused, answered, local_account, patiently
+from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
 from offchain.market.snapshot import Market, Time, as_utc
 from offchain.methodology import Decision, Methodology
@@ -382,7 +383,7 @@ class Keeper:
         )
 
     def _patiently(self, ask: Callable[[], Result]) -> Result:
-        return patiently(ask, self.settings)
+        return patiently(ask, seconds=self.settings.patience)
 
     def _drift(self, situation: Situation) -> int:
         positions = live_positions(situation)

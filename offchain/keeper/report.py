@@ -16,7 +16,7 @@ from web3.types import EventData
 
 from offchain.canonical import canonical_json
 from offchain.chain.artifacts import artifact
-from offchain.errors import KeeperError
+from offchain.errors import KeeperError, NotConnected
 from offchain.keeper.ledger import Ledger
 from offchain.keeper.reading import Places, Situation
 from offchain.reference.trade_math import value_down, value_up
@@ -203,9 +203,12 @@ def plan_events(w3: Web3, places: Places, *, last: int, plan_id: int | None = No
     topics: list[object] = [list(names), "0x" + places.index[2:].lower().rjust(64, "0")]
     if plan_id is not None:
         topics.append("0x" + plan_id.to_bytes(32).hex())
-    logs = w3.eth.get_logs(
-        {"address": contract.address, "fromBlock": places.core.block, "toBlock": last, "topics": topics}  # type: ignore[typeddict-item]
-    )
+    try:
+        logs = w3.eth.get_logs(
+            {"address": contract.address, "fromBlock": places.core.block, "toBlock": last, "topics": topics}  # type: ignore[typeddict-item]
+        )
+    except ValueError as error:  # what web3 makes of null
+        raise NotConnected(f"the node gave no list of events up to block {last}; it lags or is overloaded") from error
     return [events[names[entry["topics"][0].to_0x_hex()]].process_log(entry) for entry in logs]
 
 

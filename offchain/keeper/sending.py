@@ -12,11 +12,11 @@ the disk before they leave. A send is never repeated with other bytes, except to
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar, cast
 
 from eth_account.signers.local import LocalAccount
@@ -26,7 +26,8 @@ from web3.types import TxReceipt
 
 from offchain.chain.client import rpc
 from offchain.chain.transactions import GAS_MARGIN, MAX_TX_GAS, explain, replay
-from offchain.errors import KeeperError, NotConnected
+from offchain.errors import ChainError, KeeperError, NotConnected
+from offchain.keeper.asking import answered, is_trouble, patiently
 from offchain.keeper.ledger import Ledger
 from offchain.keeper.outcomes import RetryAt, Stop
 from offchain.keeper.planning import Settings
@@ -38,9 +39,8 @@ BUMP_SECONDS = 30.0
 REBROADCAST_SECONDS = 1.0  # then twice as long each time
 LOST_SECONDS = 5.0  # a node may tell the new nonce before the receipt that explains it
 RETRY_SECONDS = 300
-RETRY_PAUSE = 0.05  # {s} before a read is asked again; then twice as long each time
 RECOVER_SECONDS = 86_400  # older bytes are not sent again: they were decided on another day, or on a chain that is gone
-Result = TypeVar("Result")
+
 Answer = TypeVar("Answer")
 
 
@@ -166,13 +166,13 @@ class Sender:
             try:
                 return answered(self.w3.eth.estimate_gas(call), "eth_estimateGas")  # type: ignore[arg-type]
             except Web3RPCError as error:
-                if is_trouble_of_the_node(error):
+                if is_trouble(error):
                     raise
                 raise StepRefused(explain(error)) from error
             except ContractLogicError as error:
                 raise StepRefused(explain(error)) from error
 
-        estimate = patiently(ask, self.settings)
+        estimate = self._patiently(ask)
         return min(int(estimate * GAS_MARGIN), max(MAX_TX_GAS, estimate))
 
     def _sign(
@@ -213,16 +213,19 @@ class Sender:
     def _broadcast(self, signed: Signed) -> str:
         """Sends the bytes. "sent" when they may be in a pool, "refused" when the node says they cannot be."""
         try:
-            self.w3.eth.send_raw_transaction(signed.raw)  # type: ignore[arg-type]
+            rpc(self.w3, "eth_sendRawTransaction", signed.raw)
             return "sent"
         except NotConnected as error:  # the answer is lost, the transaction perhaps not
             log.warning("event=answer_lost tx=%s reason=%r", signed.hash, str(error))
             return "sent"
-        except Web3RPCError as error:
+        except ChainError as error:
             said = str(error).lower()
-            if any(words in said for words in ("already known", "already imported", "nonce too low", "underpriced")):
+            known = any(
+                words in said for words in ("already known", "already imported", "nonce too low", "underpriced")
+            )
+            if known or is_trouble(error):
                 return "sent"
-            log.warning("event=refused tx=%s reason=%r", signed.hash, explain(error))
+            log.warning("event=refused tx=%s reason=%r", signed.hash, str(error))
             return "refused"
 
     def _await(self, signed: Signed, versions: list[Signed], *, run: str, at: int) -> TxReceipt:
@@ -262,13 +265,17 @@ class Sender:
 
     def _receipt(self, versions: list[Signed]) -> TxReceipt | None:
         for version in reversed(versions):
-            try:
-                receipt = patiently(lambda v=version: self.w3.eth.get_transaction_receipt(v.hash), self.settings)  # type: ignore[misc]
-            except TransactionNotFound:
-                continue
-            if receipt is not None:
+            if (receipt := self._patiently(partial(self._receipt_of, version))) is not None:
                 return receipt
         return None
+
+    def _receipt_of(self, signed: Signed) -> TxReceipt | None:
+        with suppress(TransactionNotFound):
+            return self.w3.eth.get_transaction_receipt(signed.hash)  # type: ignore[arg-type]
+        return None
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        return patiently(ask, seconds=self.settings.patience)
 
     def _is_deep(self, receipt: TxReceipt) -> bool:
         depth = self.settings.confirmations
@@ -288,7 +295,7 @@ class Sender:
             "intent": signed.name,
         }
         if status == "reverted":
-            body["reason"] = patiently(lambda: replay(self.w3, tx), self.settings)
+            body["reason"] = self._patiently(lambda: replay(self.w3, tx))
         self.ledger.append(run=run, kind="settled", at=at, body=body)
         self.checkpoint("settled")
         log.info(
@@ -318,7 +325,7 @@ class Sender:
         return int(str(self._ask("eth_getTransactionCount", self.account.address, block)), 16)
 
     def _ask(self, method: str, *params: object) -> object:
-        return patiently(lambda: answered(rpc(self.w3, method, *params), method), self.settings)
+        return self._patiently(lambda: answered(rpc(self.w3, method, *params), method))
 
     def _journal(self, at: int) -> list[Signed]:
         """What was signed within the last day before `at` {s}, give or take what a reorganisation turns back."""
@@ -326,34 +333,6 @@ class Sender:
         recent = [entry for entry in entries if abs(at - entry.at) < RECOVER_SECONDS]
         signed = [Signed.of_entry(cast("Mapping[str, object]", entry.body)) for entry in recent]
         return sorted((item for item in signed if item.sender == self.account.address), key=lambda item: item.nonce)
-
-
-def patiently(ask: Callable[[], Result], settings: Settings) -> Result:
-    """A read, repeated with growing pauses while the node does not answer. Never for a send."""
-    deadline, pause = time.monotonic() + min(settings.patience, 20.0), RETRY_PAUSE
-    while True:
-        try:
-            return ask()
-        except (NotConnected, Web3RPCError) as error:
-            if not is_trouble_of_the_node(error) or time.monotonic() + pause > deadline:
-                raise
-        time.sleep(pause * (1 + random.random()))
-        pause *= 2
-
-
-def is_trouble_of_the_node(error: Exception) -> bool:
-    """Whether an error tells of the node or the way to it, not of what was asked."""
-    said = str(error).lower()
-    return isinstance(error, NotConnected) or any(
-        words in said for words in ("internal error", "rate limit", "too many")
-    )
-
-
-def answered(result: Answer | None, method: str) -> Answer:
-    """`result`, unless it is null where the question has an answer: then the node is out of order, not the value zero."""
-    if result is None:
-        raise NotConnected(f"the node answered {method} with null; it lags or is overloaded: try another one")
-    return result
 
 
 def local_account(account: object) -> LocalAccount:

@@ -15,7 +15,9 @@ from web3.exceptions import ContractLogicError, Web3RPCError
 
 from offchain.canonical import keccak_hex
 from offchain.chain.transactions import MAX_TX_GAS, decode_error, explain
+from offchain.errors import ChainError, NotConnected
 from offchain.keeper import calls
+from offchain.keeper.asking import answered, is_trouble
 from offchain.keeper.outcomes import Halt, Stop
 from offchain.keeper.planning import Proposal, Settings
 from offchain.keeper.reading import Places, Situation
@@ -80,10 +82,14 @@ def simulate(w3: Web3, places: Places, situation: Situation, proposal: Proposal)
     error = answer.get("error")
     if error and (error.get("code") == METHOD_NOT_FOUND or "not supported" in str(error.get("message", "")).lower()):
         return _first_by_call(w3, places, situation, proposal, names, payloads)
+    if error and is_trouble(ChainError(str(error.get("message", "")))):
+        raise NotConnected(f"eth_simulateV1: {error.get('message')}")
     if error:
         steps = [Step(name=names[0], gas=0, error=str(error.get("message", error)))]
     else:
-        steps = _steps(proposal, names, cast("Sequence[Mapping[str, object]]", answer["result"]))
+        steps = _steps(
+            proposal, names, cast("Sequence[Mapping[str, object]]", answered(answer["result"], "eth_simulateV1"))
+        )
     return Simulation(
         proposal_hash=proposal.proposal_hash, block=situation.block, method="eth_simulateV1", steps=tuple(steps)
     )

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from web3 import Web3
+
 from offchain.chain.core import Core
 from offchain.chain.deploy import Feed, IndexDeployment, create_index, deploy_core, read_prices, set_feeds
 from offchain.chain.terms import IndexTerms, ListedToken
@@ -109,3 +111,26 @@ def deploy_fund(world: Devnet, spec: IndexSpec, *, seed_shares: float | None = N
     manager = index.authority_contract(world.w3)
     send(world.w3, accounts[GOVERNOR], manager.functions.grantRole(STRATEGIST_ROLE, accounts[SECOND_STRATEGIST], 0))
     return Fund(world=world, core=core, index=index, spec=spec)
+
+
+@contextmanager
+def intercepted(
+    w3: Web3,
+    *,
+    single: Callable[[Callable[..., object]], Callable[..., object]] = lambda real: real,
+    batch: Callable[[Callable[..., object]], Callable[..., object]] = lambda real: real,
+) -> Iterator[None]:
+    """Every request inside goes through `single(real)` or `batch(real)`; web3 remembers the functions, so it is told."""
+    provider = w3.provider
+
+    def use(make_request: object, make_batch_request: object) -> None:
+        provider.make_request, provider.make_batch_request = make_request, make_batch_request  # type: ignore[method-assign,assignment]
+        provider._request_func_cache = (None, None)  # type: ignore[assignment]
+        provider._batch_request_func_cache = (None, None)  # type: ignore[assignment]
+
+    real = provider.make_request, provider.make_batch_request
+    use(single(real[0]), batch(real[1]))
+    try:
+        yield
+    finally:
+        use(*real)
