@@ -69,10 +69,8 @@ contract ExchangeGuard is IExchangeGuard {
 
     /// @inheritdoc IExchangeGuard
     function register(address index, Limits calldata limits) external {
-        require(
-            _limits[index].lossWindow == 0 && IIndexToken(index).factory() == msg.sender,
-            Errors.NotRegistrable(index, msg.sender)
-        );
+        require(_limits[index].lossWindow == 0, Errors.AlreadyRegistered(index));
+        if (IIndexToken(index).factory() != msg.sender) RoleLib.requireRole(index);
         _budgets[index].updatedAt = uint40(block.timestamp);
         _setLimits(index, limits);
     }

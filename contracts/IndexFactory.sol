@@ -27,9 +27,18 @@ contract IndexFactory is IIndexFactory {
     constructor() {
         bytes memory code = type(IndexToken).creationCode;
         creationCodeHash = keccak256(code);
-        uint256 half = code.length / 2;
-        _codeHead = SSTORE2.write(_slice(code, 0, half));
-        _codeTail = SSTORE2.write(_slice(code, half, code.length));
+        uint256 length = code.length;
+        uint256 half = length / 2;
+        bytes memory tail;
+        assembly ("memory-safe") {
+            mstore(code, half) // the first half
+        }
+        _codeHead = SSTORE2.write(code);
+        assembly ("memory-safe") {
+            tail := add(code, half) // the second half: its length takes the place of bytes that are written already
+            mstore(tail, sub(length, half))
+        }
+        _codeTail = SSTORE2.write(tail);
     }
 
     /// @inheritdoc IIndexFactory
@@ -90,12 +99,5 @@ contract IndexFactory is IIndexFactory {
     /// @dev Nobody else can take the address that a creator's salt stands for.
     function _salt(address creator, bytes32 salt) private pure returns (bytes32) {
         return keccak256(abi.encode(creator, salt));
-    }
-
-    function _slice(bytes memory data, uint256 start, uint256 end) private pure returns (bytes memory piece) {
-        piece = new bytes(end - start);
-        for (uint256 i = start; i < end; ++i) {
-            piece[i - start] = data[i];
-        }
     }
 }

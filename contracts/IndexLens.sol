@@ -9,12 +9,16 @@ import {IIndexLens} from "./interfaces/IIndexLens.sol";
 import {IIndexToken} from "./interfaces/IIndexToken.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
+import {TokenLib} from "./libraries/TokenLib.sol";
 import {TradeMath} from "./libraries/TradeMath.sol";
 
 /// @title IndexLens
 /// @notice Reads; holds nothing, owns nothing, is trusted by nothing.
 contract IndexLens is IIndexLens {
+    uint256 private constant MAX_ANSWER = 128; // {bytes} enough for a string of two words
+
     /// @inheritdoc IIndexLens
     function stateOf(address index) external view returns (IndexState memory state) {
         require(!IIndexToken(index).locked(), Errors.IndexLocked(index));
@@ -102,24 +106,56 @@ contract IndexLens is IIndexLens {
         (component.surplus, component.deficit) = IRebalancer(state.rebalancer).gapOf(state.index, token);
     }
 
+    /// @dev {tok} after claims; zero for a token that does not answer.
     function _availableOf(address index, address token, uint256 owed) private view returns (uint256) {
-        try IERC20Metadata(token).balanceOf(index) returns (uint256 balance) {
-            return balance > owed ? balance - owed : 0;
-        } catch {
-            return 0;
+        (, uint256 balance) = TokenLib.tryBalanceOf(token, index, Constants.BALANCE_GAS);
+        return balance > owed ? balance - owed : 0;
+    }
+
+    /// @dev What a token says of itself, whatever it says and however: text, one word of text (as MKR does), or nothing.
+    function _describe(address token) private view returns (string memory symbol, uint8 decimals) {
+        symbol = _text(_ask(token, IERC20Metadata.symbol.selector));
+        bytes memory answer = _ask(token, IERC20Metadata.decimals.selector);
+        uint256 number = answer.length < 32 ? type(uint8).max : abi.decode(answer, (uint256));
+        decimals = number < type(uint8).max ? uint8(number) : type(uint8).max;
+    }
+
+    /// @dev At most MAX_ANSWER bytes of what a call returns, nothing if it fails.
+    function _ask(address token, bytes4 selector) private view returns (bytes memory answer) {
+        bool ok;
+        uint256 length;
+        answer = new bytes(MAX_ANSWER);
+        assembly ("memory-safe") {
+            mstore(0x00, selector)
+            ok := staticcall(50000, token, 0x00, 0x04, add(answer, 0x20), MAX_ANSWER)
+            length := returndatasize()
+            if gt(length, MAX_ANSWER) { length := MAX_ANSWER }
+            if iszero(ok) { length := 0 }
+            mstore(answer, length)
         }
     }
 
-    function _describe(address token) private view returns (string memory symbol, uint8 decimals) {
-        try IERC20Metadata(token).symbol() returns (string memory symbol_) {
-            symbol = symbol_;
-        } catch {
-            symbol = "";
+    /// @dev Text from an ABI-encoded string or from a word padded with zeros.
+    function _text(bytes memory answer) private pure returns (string memory) {
+        if (answer.length < 32) return "";
+        uint256 start;
+        uint256 length = 32;
+        if (answer.length >= 64 && uint256(bytes32(answer)) == 32) {
+            start = 64;
+            assembly ("memory-safe") {
+                length := mload(add(answer, 0x40))
+            }
+            if (length > answer.length - start) return "";
         }
-        try IERC20Metadata(token).decimals() returns (uint8 decimals_) {
-            decimals = decimals_;
-        } catch {
-            decimals = type(uint8).max;
+        bytes memory text = new bytes(length);
+        uint256 count;
+        while (count < length && answer[start + count] != 0) {
+            text[count] = answer[start + count];
+            ++count;
         }
+        assembly ("memory-safe") {
+            mstore(text, count)
+        }
+        return string(text);
     }
 }

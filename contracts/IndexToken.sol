@@ -96,13 +96,13 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         if (block.timestamp < word.mintPausedUntil) revert Errors.MintPaused(word.mintPausedUntil);
         bytes memory basket = _checkedBasket(shares, expectedVersion, maxIn.length, word.list);
 
-        (uint256 supply, uint256 growth) = _effectiveSupply(basket.streamingRate());
+        uint256 supply = _effectiveSupply(basket.streamingRate());
         uint256 cap = basket.supplyCap() * Constants.WAD;
         if (supply + shares > cap) revert Errors.SupplyCapExceeded(supply, shares, cap);
         uint256 feeShares = FeeMath.oneOffFee(shares, basket.mintFee());
 
         amountsIn = _pullBasket(shares, supply, basket, word.claimsMask, maxIn);
-        _enter(receiver, shares - feeShares, shares, growth);
+        _enter(receiver, shares - feeShares, supply + shares);
 
         emit Mint(msg.sender, receiver, shares, feeShares, amountsIn);
     }
@@ -187,7 +187,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             if (bought[i] < ins[i].amount) revert Errors.ShortDelivery(ins[i].token, bought[i], ins[i].amount);
             boughtLegs[i] = Leg(ins[i].token, bought[i]);
         }
-        (uint256 supply,) = _effectiveSupply(_streamingRate());
+        uint256 supply = _effectiveSupply(_streamingRate());
         IExchangeGuard(guard).check(soldLegs, boughtLegs, supply);
 
         emit Exchange(taker, payee, soldLegs, boughtLegs);
@@ -234,10 +234,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             amounts[i] = TokenLib.balance(list[i]);
             require(amounts[i] != 0, Errors.ShortDelivery(list[i], 0, 1));
         }
-        _writeSupply(0, 0, block.timestamp);
-        _enter(Constants.LOCKED_SHARES_HOLDER, Constants.LOCKED_SHARES, Constants.LOCKED_SHARES, Constants.WAD);
-        uint256 rest = shares - Constants.LOCKED_SHARES;
-        _enter(receiver, rest, rest, Constants.WAD);
+        _enter(Constants.LOCKED_SHARES_HOLDER, Constants.LOCKED_SHARES, Constants.LOCKED_SHARES);
+        _enter(receiver, shares - Constants.LOCKED_SHARES, shares);
 
         emit Bootstrap(receiver, shares, amounts);
     }
@@ -247,7 +245,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /// @inheritdoc IIndexToken
     function setStreamingFee(uint256 annualFee) external nonReentrant onlyPower {
         // What the old rate has earned becomes part of the base; only the future grows at the new rate.
-        (uint256 supply,) = _effectiveSupply(_streamingRate());
+        uint256 supply = _effectiveSupply(_streamingRate());
         (, uint256 issued,) = _readSupply();
         _writeSupply(supply, issued, block.timestamp);
         (Terms memory terms, address[] memory list) = _readAll();
@@ -315,6 +313,12 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     function abdicate(bytes4 selector) external nonReentrant onlyPower {
         abdicated[selector] = true;
         emit Abdicate(selector);
+    }
+
+    /// @notice Lets the authority name its successor, unless that power was given up.
+    function setAuthority(address newAuthority) public override {
+        require(!abdicated[msg.sig], Errors.Abdicated(msg.sig));
+        super.setAuthority(newAuthority);
     }
 
     /* GUARDIAN */
@@ -387,7 +391,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @inheritdoc IIndexToken
     function pendingFeeShares() external view returns (uint256) {
-        (uint256 supply,) = _effectiveSupply(_streamingRate());
+        uint256 supply = _effectiveSupply(_streamingRate());
         (, uint256 issued,) = _readSupply();
         return supply - issued;
     }
@@ -491,9 +495,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     {
         if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
         feeShares = FeeMath.oneOffFee(shares, basket.redeemFee());
-        uint256 growth;
-        (supply, growth) = _effectiveSupply(basket.streamingRate());
-        _leave(owner, shares, shares - feeShares, growth);
+        supply = _effectiveSupply(basket.streamingRate());
+        _leave(owner, shares, supply - (shares - feeShares));
     }
 
     /// @dev Pays `⌊shares·available/supply⌋` of each component, or records it as a claim.
@@ -546,7 +549,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     function _previewAmounts(uint256 shares, bool roundUp) private view returns (uint256[] memory amounts) {
         bytes memory basket = BasketLib.read(_basket.list);
-        (uint256 supply,) = _effectiveSupply(basket.streamingRate());
+        uint256 supply = _effectiveSupply(basket.streamingRate());
         amounts = new uint256[](basket.count());
         for (uint256 i; i < amounts.length; ++i) {
             uint256 available = _availableOf(basket.at(i));

@@ -50,10 +50,8 @@ contract Rebalancer is IRebalancer {
 
     /// @inheritdoc IRebalancer
     function register(address index, Policy calldata policy, address[] calldata allowed) external {
-        require(
-            _policies[index].maxDuration == 0 && IIndexToken(index).factory() == msg.sender,
-            Errors.NotRegistrable(index, msg.sender)
-        );
+        require(_policies[index].maxDuration == 0, Errors.AlreadyRegistered(index));
+        if (IIndexToken(index).factory() != msg.sender) RoleLib.requireRole(index);
         _setPolicy(index, policy);
         _setAllowed(index, allowed, true);
     }

@@ -13,7 +13,7 @@ import {FeeMath} from "./libraries/FeeMath.sol";
 /// @notice The ERC-20 half of an index: balances, allowances, EIP-2612 permits, and a supply that grows with time.
 /// @dev One storage word holds the whole supply: `issued` is the sum of all balances, `base` grows to the effective
 /// supply `S(t) = base·exp(f·(t − since))`; from the left `since` (32 bits), `issued` and `base` (112 bits each). The difference `S(t) − issued` is what the fee has earned and nobody holds
-/// yet. A mint or a redeem therefore accrues the fee to the second without writing anything else. This is why the
+/// yet. A mint or a redeem therefore accrues the fee to the second in the word it writes anyway. This is why the
 /// balances are kept here and not by a library: libraries write their own supply word a second time.
 abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     bytes32 private constant PERMIT_TYPEHASH =
@@ -52,8 +52,7 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
 
     /// @notice Effective supply: shares that exist and shares the streaming and one-off fees have earned until now.
     function totalSupply() external view returns (uint256) {
-        (uint256 supply,) = _effectiveSupply(_streamingRate());
-        return supply;
+        return _effectiveSupply(_streamingRate());
     }
 
     /* EIP-2612 */
@@ -83,11 +82,10 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     /// @dev D18{1/year} growth rate of the supply; the index knows it.
     function _streamingRate() internal view virtual returns (uint256);
 
-    /// @dev {share} now, and the D18{1} growth since the base was set, at a D18{1/year} rate.
-    function _effectiveSupply(uint256 rate) internal view returns (uint256 supply, uint256 growth) {
+    /// @dev {share} now, at a D18{1/year} rate.
+    function _effectiveSupply(uint256 rate) internal view returns (uint256 supply) {
         (uint256 base, uint256 issued, uint256 since) = _readSupply();
-        growth = FeeMath.growth(rate, block.timestamp - since);
-        supply = FeeMath.effectiveSupply(base, issued, growth);
+        supply = FeeMath.effectiveSupply(base, issued, FeeMath.growth(rate, block.timestamp - since));
     }
 
     function _readSupply() internal view returns (uint256 base, uint256 issued, uint256 since) {
@@ -101,30 +99,24 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
         _supplyWord = since << 224 | issued << 112 | base;
     }
 
-    /// @dev Adds `received` shares of `account` to what exists and `entered` shares to the effective supply.
-    /// The caller has checked that the supply after it is at most the cap, which fits the word.
-    function _enter(address account, uint256 received, uint256 entered, uint256 growth) internal {
+    /// @dev Gives `received` new shares to `account`; the effective supply is `supply` from now on.
+    /// Setting it exactly, and not what it grew from, is what makes a mint and a redeem in one block cancel out.
+    function _enter(address account, uint256 received, uint256 supply) internal {
         if (account == address(0)) revert Errors.ReceiverInvalid(account);
-        (uint256 base, uint256 issued, uint256 since) = _readSupply();
+        (, uint256 issued,) = _readSupply();
         unchecked {
-            // Shares entering are at most the cap, below 2^109; the words are below 2^112.
-            _writeSupply(base + FeeMath.baseDown(entered, growth), issued + received, since);
-        }
-        unchecked {
+            _writeSupply(supply, issued + received, block.timestamp); // received is at most the cap, below 2^109
             balanceOf[account] += received; // at most `issued`
         }
         emit Transfer(address(0), account, received);
     }
 
-    /// @dev Burns `burned` shares of `account` and takes `left` shares out of the effective supply.
-    /// Never reverts for a holder who has the shares: the base saturates at zero.
-    function _leave(address account, uint256 burned, uint256 left, uint256 growth) internal {
+    /// @dev Burns `burned` shares of `account`; the effective supply is `supply` from now on.
+    function _leave(address account, uint256 burned, uint256 supply) internal {
         _takeShares(account, burned);
-        (uint256 base, uint256 issued, uint256 since) = _readSupply();
-        uint256 baseLeft = FeeMath.baseUp(left, growth);
+        (, uint256 issued,) = _readSupply();
         unchecked {
-            // What an account burns it had, so `issued` counts it.
-            _writeSupply(base > baseLeft ? base - baseLeft : 0, issued - burned, since);
+            _writeSupply(supply, issued - burned, block.timestamp); // what an account burns it had
         }
         emit Transfer(account, address(0), burned);
     }

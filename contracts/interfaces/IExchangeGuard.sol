@@ -52,7 +52,7 @@ interface IExchangeGuard {
     /// @notice D27{nUSD/share} and {s} of the last valuation.
     function valuationOf(address index) external view returns (uint256 navPerShare, uint256 valuedAt);
 
-    /// @notice Registers a new index; only the factory that made it, once.
+    /// @notice Registers an index, once: the factory that made it, or its governor when it moves here.
     function register(address index, Limits calldata limits) external;
 
     /// @notice Changes the limits; only the governor of the index. What is used stays used.

@@ -35,7 +35,7 @@ interface IIndexFactory {
     /// @notice keccak256 of the creation code of every index made here.
     function creationCodeHash() external view returns (bytes32);
 
-    /// @notice Makes an index. Errors: those of the constructor, ShortDelivery, NotRegistrable, ValueOutOfBounds.
+    /// @notice Makes an index. Errors: those of the constructor, ShortDelivery, ValueOutOfBounds, AddressTaken.
     function create(CreateParams calldata params) external returns (address index);
 
     /// @notice Address that `create` with these arguments would give the caller `creator`.

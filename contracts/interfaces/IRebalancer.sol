@@ -114,7 +114,7 @@ interface IRebalancer {
     /// @notice The least {tok} of `buy` that a swap of `sellAmount` must bring now.
     function floorOf(address index, address sell, address buy, uint256 sellAmount) external view returns (uint256);
 
-    /// @notice Registers a new index; only the factory that made it, once.
+    /// @notice Registers an index, once: the factory that made it, or its governor when it moves here.
     function register(address index, Policy calldata policy, address[] calldata allowed) external;
 
     /// @notice Changes the policy; governor of the index.

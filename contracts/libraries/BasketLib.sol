@@ -30,14 +30,23 @@ library BasketLib {
 
     /// @notice Writes terms and list and returns the address that holds them.
     function write(Terms memory terms, address[] memory components) internal returns (address pointer) {
-        bytes memory basket = new bytes(HEADER + ENTRY * components.length);
-        bytes memory header = abi.encodePacked(
-            terms.version, terms.streamingRate, terms.mintFee, terms.redeemFee, terms.supplyCap, terms.feeRecipient
-        );
-        for (uint256 i; i < HEADER; ++i) basket[i] = header[i];
+        // 12 bytes more than needed: every store below writes a whole word, the next one covers what hangs over.
+        bytes memory basket = new bytes(HEADER + ENTRY * components.length + 12);
+        uint256 first = uint256(terms.version) << 224 | uint256(terms.streamingRate) << 168
+            | uint256(terms.mintFee) << 112 | uint256(terms.redeemFee) << 56 | uint256(terms.supplyCap) << 8;
+        address recipient = terms.feeRecipient;
+        assembly ("memory-safe") {
+            mstore(add(basket, 32), first)
+            mstore(add(basket, 63), shl(96, recipient))
+        }
         for (uint256 i; i < components.length; ++i) {
-            bytes20 entry = bytes20(components[i]);
-            for (uint256 j; j < ENTRY; ++j) basket[HEADER + ENTRY * i + j] = entry[j];
+            address component = components[i];
+            assembly ("memory-safe") {
+                mstore(add(add(basket, 83), mul(i, 20)), shl(96, component))
+            }
+        }
+        assembly ("memory-safe") {
+            mstore(basket, sub(mload(basket), 12))
         }
         pointer = SSTORE2.write(basket);
     }

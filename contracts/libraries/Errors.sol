@@ -99,8 +99,8 @@ library Errors {
 
     /* REBALANCER AND GUARD */
 
-    /// @notice Thrown when an index is registered twice, or was not made by the caller.
-    error NotRegistrable(address index, address caller);
+    /// @notice Thrown when an index is registered twice.
+    error AlreadyRegistered(address index);
     /// @notice Thrown when an index is not registered here.
     error NotRegistered(address index);
     /// @notice Thrown when the plan named by the caller is not the one expected: someone was faster, or it was sent twice.

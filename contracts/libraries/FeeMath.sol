@@ -41,20 +41,6 @@ library FeeMath {
         if (supply < issued) supply = issued;
     }
 
-    /// @notice Base that `shares` are worth now, rounded down. Assumes shares < 2^112. For shares that enter, so that the supply never grows by more.
-    function baseDown(uint256 shares, uint256 factor) internal pure returns (uint256) {
-        unchecked {
-            return shares * Constants.WAD / factor;
-        }
-    }
-
-    /// @notice Base that `shares` are worth now, rounded up. Assumes shares < 2^112 and factor < 2^80. For shares that leave, so that the supply never falls by less.
-    function baseUp(uint256 shares, uint256 factor) internal pure returns (uint256) {
-        unchecked {
-            return (shares * Constants.WAD + factor - 1) / factor;
-        }
-    }
-
     /// @notice One-off fee in shares, rounded up.
     /// @param shares {share}
     /// @param fee D18{1}

@@ -76,14 +76,6 @@ contract MathHarness is ShareToken {
         return FeeMath.effectiveSupply(base, issued, factor);
     }
 
-    function baseDown(uint256 shares, uint256 factor) external pure returns (uint256) {
-        return FeeMath.baseDown(shares, factor);
-    }
-
-    function baseUp(uint256 shares, uint256 factor) external pure returns (uint256) {
-        return FeeMath.baseUp(shares, factor);
-    }
-
     function oneOffFee(uint256 shares, uint256 fee) external pure returns (uint256) {
         return FeeMath.oneOffFee(shares, fee);
     }
@@ -153,30 +145,30 @@ contract MathHarness is ShareToken {
     /// @notice Supply and growth of a word whose base was set `elapsed` {s} ago.
     function supplyAfter(uint256 base, uint256 issued, uint256 rate, uint256 elapsed)
         external
-        returns (uint256, uint256)
+        returns (uint256)
     {
         _writeSupply(base, issued, block.timestamp - elapsed);
         return _effectiveSupply(rate);
     }
 
     /// @notice Base and issued after shares entered.
-    function enter(uint256 base, uint256 issued, uint256 received, uint256 entered, uint256 factor)
+    function enter(uint256 base, uint256 issued, uint256 received, uint256 supply)
         external
         returns (uint256 base_, uint256 issued_)
     {
         _writeSupply(base, issued, 0);
-        _enter(address(this), received, entered, factor);
+        _enter(address(this), received, supply);
         (base_, issued_,) = _readSupply();
     }
 
     /// @notice Base and issued after shares left; their owner has just enough.
-    function leave(uint256 base, uint256 issued, uint256 burned, uint256 left, uint256 factor)
+    function leave(uint256 base, uint256 issued, uint256 burned, uint256 supply)
         external
         returns (uint256 base_, uint256 issued_)
     {
         _writeSupply(base, issued, 0);
         balanceOf[address(this)] = burned;
-        _leave(address(this), burned, left, factor);
+        _leave(address(this), burned, supply);
         (base_, issued_,) = _readSupply();
     }
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from offchain.reference import fee_math
-from offchain.reference.constants import WAD
 from offchain.reference.integers import (
     UINT112_MAX,
     Reverted,
@@ -25,40 +24,37 @@ class SupplyWord:
     since: int
 
 
-def effective_supply(word: SupplyWord, rate: int, now: int) -> tuple[int, int]:
-    """ShareToken._effectiveSupply: {share} supply at `now`, rounded down, and the D18{1} growth since the base was set."""
-    factor = fee_math.growth(rate, uint(now - word.since))
-    return fee_math.effective_supply(word.base, word.issued, factor), factor
+def effective_supply(word: SupplyWord, rate: int, now: int) -> int:
+    """ShareToken._effectiveSupply: {share} supply at `now`, rounded down."""
+    return fee_math.effective_supply(word.base, word.issued, fee_math.growth(rate, uint(now - word.since)))
 
 
-def enter(word: SupplyWord, *, received: int, entered: int, growth: int) -> SupplyWord:
-    """ShareToken._enter: `received` shares exist from now on, `entered` join the effective supply (base rounds down)."""
-    base = word.base + fee_math.base_down(entered, growth)
-    issued = word.issued + received
+def enter(word: SupplyWord, *, received: int, supply: int, now: int) -> SupplyWord:
+    """ShareToken._enter: `received` shares exist from now on, and the effective supply is `supply`."""
+    return _written(base=supply, issued=word.issued + received, since=now)
+
+
+def leave(word: SupplyWord, *, burned: int, supply: int, now: int) -> SupplyWord:
+    """ShareToken._leave: `burned` shares cease to exist, and the effective supply is `supply` from now on."""
+    return _written(base=supply, issued=uint(word.issued - burned), since=now)
+
+
+def _written(*, base: int, issued: int, since: int) -> SupplyWord:
+    """ShareToken._writeSupply."""
     if base > UINT112_MAX or issued > UINT112_MAX:
-        raise Reverted("SupplyOverflow", entered)
-    return replace(word, base=base, issued=issued)
-
-
-def leave(word: SupplyWord, *, burned: int, left: int, growth: int) -> SupplyWord:
-    """ShareToken._leave: `burned` shares cease, `left` leave the effective supply (base rounds up, and stops at zero)."""
-    base = zero_floor_sub(word.base, fee_math.base_up(left, growth))
-    return replace(word, base=base, issued=uint(word.issued - burned))
+        raise Reverted("SupplyOverflow", base)
+    return SupplyWord(base=base, issued=issued, since=since)
 
 
 def rebase(word: SupplyWord, *, rate: int, now: int) -> SupplyWord:
     """IndexToken._setStreamingFee: what was earned so far becomes the base, so that only the future grows anew."""
-    supply, _ = effective_supply(word, rate, now)
-    if supply > UINT112_MAX:
-        raise Reverted("SupplyOverflow", supply)
-    return replace(word, base=supply, since=now)
+    return _written(base=effective_supply(word, rate, now), issued=word.issued, since=now)
 
 
 def collect(word: SupplyWord, *, rate: int, now: int) -> tuple[SupplyWord, int]:
     """IndexToken._collect: all that was earned exists from now on; returns the word and the {share} fee shares."""
-    supply, _ = effective_supply(word, rate, now)
-    fee_shares = supply - word.issued
-    return (enter(word, received=fee_shares, entered=0, growth=WAD) if fee_shares else word), fee_shares
+    supply = effective_supply(word, rate, now)
+    return _written(base=word.base, issued=supply, since=word.since), supply - word.issued
 
 
 def available(balance: int, owed: int) -> int:

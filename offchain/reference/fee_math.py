@@ -7,7 +7,7 @@ are by Remco Bloemen (MIT, https://2π.com/22/exp-ln), Solady is by Vectorized (
 from __future__ import annotations
 
 from offchain.reference.constants import WAD, YEAR
-from offchain.reference.integers import Reverted, div, truncated_div, uint
+from offchain.reference.integers import Reverted, truncated_div, uint
 
 
 def streaming_rate(annual_fee: int) -> int:
@@ -29,16 +29,6 @@ def growth(rate: int, elapsed: int) -> int:
 def effective_supply(base: int, issued: int, factor: int) -> int:
     """FeeMath.effectiveSupply: {share} `max(⌊base·factor⌋, issued)`, rounded down."""
     return max(uint(base * factor) // WAD, issued)
-
-
-def base_down(shares: int, factor: int) -> int:
-    """FeeMath.baseDown: base that `shares` entering now are worth, rounded down."""
-    return div(uint(shares * WAD), factor)
-
-
-def base_up(shares: int, factor: int) -> int:
-    """FeeMath.baseUp: base that `shares` leaving now are worth, rounded up."""
-    return div(uint(uint(uint(shares * WAD) + factor) - 1), factor)
 
 
 def one_off_fee(shares: int, fee: int) -> int:

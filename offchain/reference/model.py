@@ -112,7 +112,7 @@ class IndexModel:
     # --- views
 
     def total_supply(self, now: int) -> int:
-        return self._effective(now)[0]
+        return self._effective(now)
 
     def pending_fee_shares(self, now: int) -> int:
         return self.total_supply(now) - self.supply.issued
@@ -169,8 +169,8 @@ class IndexModel:
                 raise Reverted("ShortDelivery", self.components[amounts.index(0)], 0, 1)
             self.supply = SupplyWord(base=0, issued=0, since=now)
             locked = constants.LOCKED_SHARES
-            for account, part in ((constants.LOCKED_SHARES_HOLDER.lower(), locked), (receiver, shares - locked)):
-                self._enter(account, received=part, entered=part, growth=WAD)
+            self._enter(constants.LOCKED_SHARES_HOLDER.lower(), received=locked, supply=locked, now=now)
+            self._enter(receiver, received=shares - locked, supply=shares, now=now)
             return amounts
 
     def mint(
@@ -189,7 +189,7 @@ class IndexModel:
                 raise Reverted("MintPaused", self.mint_paused_until)
             limits = list(max_in) if max_in is not None else [UNLIMITED] * len(self.components)
             self._check_basket(shares, version, len(limits))
-            supply, growth = self._effective(now)
+            supply = self._effective(now)
             cap = self.supply_cap * WAD
             if uint(supply + shares) > cap:
                 raise Reverted("SupplyCapExceeded", supply, shares, cap)
@@ -208,7 +208,7 @@ class IndexModel:
                         raise Reverted("ShortDelivery", token, received, amount)
             if not any(amounts):
                 raise Reverted("NothingBacking")
-            self._enter(receiver, received=shares - fee, entered=shares, growth=growth)
+            self._enter(receiver, received=shares - fee, supply=supply + shares, now=now)
             return amounts
 
     def redeem(
@@ -231,9 +231,9 @@ class IndexModel:
             if caller != owner:
                 self._spend_allowance(owner, caller, shares)
             fee = fee_math.one_off_fee(shares, self.redeem_fee)
-            supply, growth = self._effective(now)
+            supply = self._effective(now)
             self._take_shares(owner, shares)
-            self.supply = basket_math.leave(self.supply, burned=shares, left=shares - fee, growth=growth)
+            self.supply = basket_math.leave(self.supply, burned=shares, supply=supply - (shares - fee), now=now)
             amounts = []
             for i, (token, limit) in enumerate(zip(self.components, limits, strict=True)):
                 defer = defer_mask >> i & 1
@@ -396,7 +396,7 @@ class IndexModel:
                 token.restore(saved[name])
             raise
 
-    def _effective(self, now: int) -> tuple[int, int]:
+    def _effective(self, now: int) -> int:
         return basket_math.effective_supply(self.supply, self.streaming_rate, now)
 
     def _check_basket(self, shares: int, version: int | None, length: int) -> None:
@@ -407,8 +407,8 @@ class IndexModel:
         if length != len(self.components):
             raise Reverted("LengthMismatch", length, len(self.components))
 
-    def _enter(self, account: str, *, received: int, entered: int, growth: int) -> None:
-        self.supply = basket_math.enter(self.supply, received=received, entered=entered, growth=growth)
+    def _enter(self, account: str, *, received: int, supply: int, now: int) -> None:
+        self.supply = basket_math.enter(self.supply, received=received, supply=supply, now=now)
         add(self.shares, account, received)
 
     def _take_shares(self, account: str, shares: int) -> None:

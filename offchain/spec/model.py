@@ -133,13 +133,13 @@ class GuardRules:
     loss_bps: int = key(Integer(low=1, high=500), unit="bps of NAV", default=50, doc="Loss budget per window.")
     loss_window_hours: int = key(Integer(low=1, high=720), unit="hours", default=24, doc="Window of the loss budget.")
     turnover_bps: int = key(
-        Integer(low=1, high=100_000), unit="bps of NAV", default=10_000, doc="Turnover budget per window."
+        Integer(low=1, high=40_000), unit="bps of NAV", default=10_000, doc="Turnover budget per window."
     )
     turnover_window_hours: int = key(
         Integer(low=1, high=720), unit="hours", default=24, doc="Window of the turnover budget."
     )
     valuation_max_age_minutes: int = key(
-        Integer(low=1, high=2_880), unit="minutes", default=60, doc="Oldest price a valuation may use."
+        Integer(low=1, high=1_440), unit="minutes", default=60, doc="Oldest price a valuation may use."
     )
 
 
@@ -180,7 +180,7 @@ class Component:
     decimals: int = key(Integer(low=0, high=27), doc="The token's decimals().")
     feed: str = key(Address(empty=True), default="", doc="Chainlink aggregator in USD.")
     max_age_minutes: int = key(
-        Integer(low=1, high=2_880), unit="minutes", default=60, doc="Oldest answer of the feed that is accepted."
+        Integer(low=1, high=1_440), unit="minutes", default=60, doc="Oldest answer of the feed that is accepted."
     )
     pools: tuple[str, ...] = key(ListOf(item=Address(), max_items=16), default=(), doc="DEX pools the keeper may use.")
 

@@ -22,7 +22,16 @@ from brownie import FeeOnTransferToken, IndexToken, web3
 from offchain.chain.deploy import _create_params, _index_params
 from offchain.chain.terms import IndexTerms
 from tests.contracts.support import (
-    DAY, DEAD, LIMITS, LOCKED_SHARES, POLICY, WAD, ZERO, limits_with, policy_with, why,
+    DAY,
+    DEAD,
+    LIMITS,
+    LOCKED_SHARES,
+    POLICY,
+    WAD,
+    ZERO,
+    limits_with,
+    policy_with,
+    why,
 )  # fmt: skip
 
 
@@ -171,9 +180,9 @@ def test_nobody_can_register_before_the_factory(world, terms, deployer, eve):
         assert why(module.register, future, *arguments, sender=eve) is not None
     index = world.factory.create(params(world, terms), {"from": deployer}).events["Create"]["index"]
     for module, arguments in ((world.rebalancer, (POLICY.as_tuple(), [])), (world.guard, (LIMITS.as_tuple(),))):
-        assert why(module.register, index, *arguments, sender=eve) == ("NotRegistrable", index, eve.address)
+        assert why(module.register, index, *arguments, sender=eve) == ("AlreadyRegistered", index)
         factory = str(world.factory)
-        assert why(module.register, index, *arguments, sender=factory) == ("NotRegistrable", index, factory)
+        assert why(module.register, index, *arguments, sender=factory) == ("AlreadyRegistered", index)
 
 
 def test_tokens_sent_to_the_address_before_only_help_the_holders(world, terms, tokens, deployer, eve, alice):

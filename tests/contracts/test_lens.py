@@ -98,7 +98,6 @@ def test_state_survives_a_component_that_does_not_answer(world, lens, deployer, 
     assert state["components"][1][2] == 18 and state["components"][1][3] == 0 < state["components"][0][3]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG 2: a bytes32 symbol (MKR) makes stateOf revert: try/catch does not catch bad return data")
 def test_state_survives_a_symbol_of_one_word(world, lens, deployer):
     maker = deployer.deploy(Bytes32SymbolToken, b"MKR".ljust(32, b"\0"), 18)
     world.list(maker)

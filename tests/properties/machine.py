@@ -83,6 +83,7 @@ class Machine(RuleBasedStateMachine):
         self.exempt: set[str] = set()  # tokens whose backing this step may lower
         self.gifted: set[str] = set()  # tokens that moved without an event of the index
         self.waited = 0  # {s} since the last look
+        self.is_sound = True  # nothing has failed, so that the last checks make sense
 
     def prepare(self) -> None:
         """Changes to a fresh world before the first look."""
@@ -103,6 +104,7 @@ class Machine(RuleBasedStateMachine):
 
     def expect(self, rule: str, twin: Callable[[], T], sender: str, call: Call) -> tuple[T, tuple[object, ...]] | None:
         """Does it in the model and on the chain. Both results, or None when both refuse for the same reason."""
+        self.is_sound = False
         refusal: Reverted | None = None
         try:
             expected = twin()
@@ -114,9 +116,11 @@ class Machine(RuleBasedStateMachine):
             reasons = REASONS.get(refusal.reason, (refusal.reason,))
             assert actual.reason in reasons, f"{rule}: refused with {actual}, the model with {refusal}"
             self.count(rule, refusal.reason)
+            self.is_sound = True
             return None
         assert not isinstance(actual, Failure), f"{rule}: {actual}, but the model does it"
         self.count(rule)
+        self.is_sound = True
         return expected, actual
 
     def ledger(self, token: str) -> ModalTokenModel:
@@ -155,7 +159,8 @@ class Machine(RuleBasedStateMachine):
         )
 
     def look(self) -> tuple[State, State]:
-        """The state before and after the last step."""
+        """The state before and after the last step. The machine is sound again once its checks are done."""
+        self.is_sound = False
         before, self.state = self.state, self.read()
         return before, self.state
 

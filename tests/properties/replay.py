@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from offchain.reference import basket_math, budget_math, fee_math
+from offchain.reference import basket_math, budget_math
 from offchain.reference.basket_math import SupplyWord
-from offchain.reference.constants import LOCKED_SHARES, WAD
+from offchain.reference.constants import WAD
 from offchain.reference.model import FOREVER, Budget, Plan, Target
 from tests.properties.chain import Log
 
@@ -34,8 +34,8 @@ class Replayed:
     mint_paused_until: int = 0
     exchange_paused_until: int = 0
 
-    def growth(self, now: int) -> int:
-        return fee_math.growth(self.fees[1], now - self.word.since)
+    def supply(self, now: int) -> int:
+        return basket_math.effective_supply(self.word, self.fees[1], now)
 
 
 def replay(logs: Iterable[Log]) -> Replayed:
@@ -55,16 +55,18 @@ def apply(state: Replayed, log: Log) -> None:
             state.shares[str(args["to"])] += integer(args["value"])
     elif log.name == "Bootstrap":
         state.word = SupplyWord(base=0, issued=0, since=now)
-        for part in (LOCKED_SHARES, integer(args["shares"]) - LOCKED_SHARES):
-            state.word = basket_math.enter(state.word, received=part, entered=part, growth=WAD)
+        shares = integer(args["shares"])
+        state.word = basket_math.enter(state.word, received=shares, supply=shares, now=now)
         move(state, args["amounts"], 1)
     elif log.name == "Mint":
         shares, fee = integer(args["shares"]), integer(args["feeShares"])
-        state.word = basket_math.enter(state.word, received=shares - fee, entered=shares, growth=state.growth(now))
+        after = state.supply(now) + shares
+        state.word = basket_math.enter(state.word, received=shares - fee, supply=after, now=now)
         move(state, args["amountsIn"], 1)
     elif log.name == "Redeem":
         shares, fee = integer(args["shares"]), integer(args["feeShares"])
-        state.word = basket_math.leave(state.word, burned=shares, left=shares - fee, growth=state.growth(now))
+        after = state.supply(now) - (shares - fee)
+        state.word = basket_math.leave(state.word, burned=shares, supply=after, now=now)
         move(state, args["amountsOut"], -1)
         state.reserves.update(state.deferred)  # the deferred legs, named just before, did not leave
         state.deferred.clear()
@@ -77,8 +79,7 @@ def apply(state: Replayed, log: Log) -> None:
         state.owed[str(args["token"])] -= integer(args["amount"])
         state.reserves[str(args["token"])] -= integer(args["amount"])
     elif log.name == "Collect":
-        fee = integer(args["shares"])
-        state.word = basket_math.enter(state.word, received=fee, entered=0, growth=WAD)
+        state.word, _ = basket_math.collect(state.word, rate=state.fees[1], now=now)
     elif log.name == "Exchange":
         for token, amount in cast("tuple[tuple[str, int], ...]", args["sold"]):
             state.reserves[token] -= amount

@@ -59,10 +59,10 @@ BUGS = (
     bug("pays-out-claims", 2, IndexMachine, TOKEN, "if (mask >> i & 1 == 1) available = available.zeroFloorSub(claimsOwed[token]);", ""),
     bug("no-delivery-check", 2, IndexMachine, TOKEN, "if (received < amount) revert Errors.ShortDelivery(token, received, amount);", ""),
     bug("fee-is-retroactive", 2, IndexMachine, TOKEN, "        _writeSupply(supply, issued, block.timestamp);\n", ""),
-    bug("base-up-on-mint", 2, IndexMachine, "ShareToken.sol", "FeeMath.baseDown(entered, growth)", "FeeMath.baseUp(entered, growth)"),
+    bug("supply-grows-too-much", 2, IndexMachine, TOKEN, "_enter(receiver, shares - feeShares, supply + shares);", "_enter(receiver, shares - feeShares, supply + shares + shares / 1000);"),
     # 3 round trips
     bug("redeem-fee-forgotten", 3, IndexMachine, FEES, "        return (shares * fee + Constants.WAD - 1) / Constants.WAD;", "        return (shares * fee + Constants.WAD - 1) / Constants.WAD / 2;"),
-    bug("burns-too-little", 3, IndexMachine, TOKEN, "_leave(owner, shares, shares - feeShares, growth);", "_leave(owner, shares - shares / 1000, shares - feeShares, growth);"),
+    bug("burns-too-little", 3, IndexMachine, TOKEN, "_leave(owner, shares, supply - (shares - feeShares));", "_leave(owner, shares - shares / 1000, supply - (shares - feeShares));"),
     # 4 donations
     bug("donation-moves-valuation", 4, RebalanceMachine, GUARD, "return (valuation.navPerShare, valuation.valuedAt);", "return (valuation.navPerShare + IIndexToken(index).reserves()[0], valuation.valuedAt);"),
     # 5 exit
@@ -114,17 +114,18 @@ def hunt(planted: Bug) -> Verdict:
     machine.worlds, machine.tally, machine.steps, machine.runs = worlds, Counter(), 0, 0
     profile = settings(
         max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None, derandomize=True,
+        report_multiple_bugs=False,
         phases=(Phase.generate,), suppress_health_check=HealthCheck.all(), print_blob=False,
     )  # fmt: skip
     started = time.monotonic()
     noticed_by = words = ""
     try:
         run_state_machine_as_test(machine, settings=profile)
-    except AssertionError as error:
+    except Exception as error:  # an assertion of a check, or what the broken contracts made of a step
         here = [
             frame for frame in traceback.extract_tb(error.__traceback__) if "properties" in Path(frame.filename).parts
         ]
-        noticed_by, words = here[-1].name, str(error).splitlines()[0][:100]
+        noticed_by, words = here[-1].name if here else type(error).__name__, " ".join(str(error).split())[:100]
     finally:
         worlds.stop()
     return Verdict(noticed_by=noticed_by, words=words, steps=machine.steps, seconds=time.monotonic() - started)

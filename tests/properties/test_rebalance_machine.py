@@ -416,6 +416,7 @@ class RebalanceMachine(Machine):
         self.check_modules()
         self.check_exit(after)
         self.losses_stay_within_the_budget()
+        self.is_sound = True
 
     def losses_stay_within_the_budget(self) -> None:
         """Invariants 2 and 7: Σ loss ≤ C·(1 + T/W) over every period that ends with the last fill, plus one unit a fill.
@@ -459,7 +460,7 @@ class RebalanceMachine(Machine):
             assert not isinstance(gap, Failure) and gap == self.plans.gap(token, self.now)
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
+        if hasattr(self, "world") and self.is_sound:
             self.replay_equals_storage()
 
     def replay_equals_storage(self) -> None:

@@ -83,19 +83,19 @@ def formula(
     return Formula(name, twin, draws, chosen, results, signed)
 
 
-def supply_after(base: int, issued: int, rate: int, elapsed: int) -> tuple[int, int]:
+def supply_after(base: int, issued: int, rate: int, elapsed: int) -> int:
     return basket_math.effective_supply(SupplyWord(base=base, issued=issued, since=0), rate, elapsed)
 
 
-def enter(base: int, issued: int, received: int, entered: int, growth: int) -> tuple[int, int]:
-    after = basket_math.enter(
-        SupplyWord(base=base, issued=issued, since=0), received=integers.uint(received), entered=entered, growth=growth
-    )
+def enter(base: int, issued: int, received: int, supply: int) -> tuple[int, int]:
+    word = SupplyWord(base=base, issued=issued, since=0)
+    after = basket_math.enter(word, received=integers.uint(received), supply=supply, now=0)
     return after.base, after.issued
 
 
-def leave(base: int, issued: int, burned: int, left: int, growth: int) -> tuple[int, int]:
-    after = basket_math.leave(SupplyWord(base=base, issued=issued, since=0), burned=burned, left=left, growth=growth)
+def leave(base: int, issued: int, burned: int, supply: int) -> tuple[int, int]:
+    word = SupplyWord(base=base, issued=issued, since=0)
+    after = basket_math.leave(word, burned=burned, supply=supply, now=0)
     return after.base, after.issued
 
 
@@ -129,8 +129,6 @@ FORMULAS = (
             edges={0: (0, 1, constants.MAX_STREAMING_FEE, 10**18 - 1, 10**18, 10**18 + 1)}),
     formula("growth", fee_math.growth, up_to(60), up_to(36), edges={0: RATE_EDGES, 1: SECONDS_EDGES}),
     formula("effectiveSupply", fee_math.effective_supply, U112, U112, factor, edges={0: U112_EDGES, 1: U112_EDGES, 2: FACTOR_EDGES}),
-    formula("baseDown", fee_math.base_down, U112, factor, edges={0: U112_EDGES, 1: (0, *FACTOR_EDGES)}),
-    formula("baseUp", fee_math.base_up, U112, factor, edges={0: U112_EDGES, 1: (0, *FACTOR_EDGES)}),
     formula("oneOffFee", fee_math.one_off_fee, either, between(0, constants.MAX_MINT_FEE)),
     formula("amountUp", basket_math.amount_in, either, either, either),
     formula("amountDown", basket_math.amount_out, either, either, either),
@@ -146,11 +144,11 @@ FORMULAS = (
     formula("usedAfter", budget_math.used_after, up_to(64), up_to(64), between(0, constants.MAX_WINDOW), up_to(36)),
     formula("fractionUp", budget_math.fraction_up, either, either),
     formula("supplyAfter", supply_after, U112, U112, between(0, 51293294387550534), between(0, 1_700_000_000),
-            edges={0: U112_EDGES, 1: U112_EDGES, 2: RATE_EDGES, 3: (0, 1, 86_400, constants.YEAR, 1_700_000_000)}, results=2),
-    formula("enter", enter, U112, U112, U112, U112, factor,
-            edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES, 4: FACTOR_EDGES}, results=2),
-    formula("leave", leave, U112, U112, U112, U112, factor,
-            edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES, 4: FACTOR_EDGES}, results=2),
+            edges={0: U112_EDGES, 1: U112_EDGES, 2: RATE_EDGES, 3: (0, 1, 86_400, constants.YEAR, 1_700_000_000)}),
+    formula("enter", enter, U112, U112, U112, U112,
+            edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES}, results=2),
+    formula("leave", leave, U112, U112, U112, U112,
+            edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES}, results=2),
 )  # fmt: skip
 
 
