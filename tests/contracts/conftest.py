@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from brownie import accounts, history, web3
+from brownie import accounts, web3
 from brownie._config import CONFIG
 from brownie.network.state import _remove_contract
 from brownie.project import get_loaded_projects
@@ -14,7 +14,6 @@ from web3.exceptions import TransactionNotFound
 
 from tests.contracts import support
 from tests.contracts.support import World
-
 
 # Step traces of every transaction make this suite five times slower, and only coverage needs them.
 if not CONFIG.argv.get("coverage"):
@@ -48,10 +47,8 @@ def isolation(world):
     """Whatever a test does is undone. Brownie's own isolation deploys the world again for every module, and its revert
     asks the node for the code of every contract it knows."""
     known = {container: len(container._contracts) for container in get_loaded_projects()[0].dict().values()}
-    snapshot = web3.provider.make_request("evm_snapshot", [])["result"]
-    yield
-    assert web3.provider.make_request("evm_revert", [snapshot])["result"] is True
-    history.clear()
+    with support.undone():
+        yield
     for container, count in known.items():
         for contract in container._contracts[count:]:
             _remove_contract(contract)

@@ -10,6 +10,8 @@ its decoded values, or None when the call would succeed. It costs one eth_call a
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +29,7 @@ from brownie import (
     UniswapV2Taker,
     UniswapV3Taker,
     accounts,
+    history,
     web3,
 )
 from eth_abi import decode
@@ -145,6 +148,15 @@ def wait(seconds: int) -> int:
 def at_next(timestamp: int) -> None:
     """Makes the next block have this time."""
     web3.provider.make_request("evm_setNextBlockTimestamp", [timestamp])
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever happens inside is undone at the end. Brownie must forget it too, or it waits for the lost nonces."""
+    snapshot = web3.provider.make_request("evm_snapshot", [])["result"]
+    yield
+    assert web3.provider.make_request("evm_revert", [snapshot])["result"] is True
+    history.clear()
 
 
 # --- the world --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,20 @@ from decimal import Context, Decimal
 import pytest
 
 from tests.contracts.support import (
-    ALICE, DAY, HOUR, LOCKED_SHARES, MAX, WAD, YEAR, accounts, at_next, ceil_div, now, wait, web3, why,
+    ALICE,
+    DAY,
+    HOUR,
+    LOCKED_SHARES,
+    MAX,
+    WAD,
+    YEAR,
+    accounts,
+    at_next,
+    ceil_div,
+    now,
+    wait,
+    web3,
+    why,
 )  # fmt: skip
 
 EXACT = Context(prec=60)

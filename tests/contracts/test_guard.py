@@ -24,7 +24,21 @@ from brownie import ReentrantTaker, RevertingBalanceToken
 from eth_abi import encode
 
 from tests.contracts.support import (
-    D27, DAY, DEAD, GOVERNOR, HOUR, LIMITS, MAX, WAD, accounts, at_next, ceil_div, limits_with, now, wait, why,
+    D27,
+    DAY,
+    DEAD,
+    GOVERNOR,
+    HOUR,
+    LIMITS,
+    MAX,
+    WAD,
+    accounts,
+    at_next,
+    ceil_div,
+    limits_with,
+    now,
+    wait,
+    why,
 )  # fmt: skip
 
 

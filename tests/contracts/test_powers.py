@@ -25,7 +25,21 @@ from brownie import web3
 from offchain.chain.core import access_manager
 from offchain.chain.deploy import selectors
 from tests.contracts.support import (
-    DAY, DEAD, HOUR, LIMITS, MAX, POLICY, WAD, ZERO, at_next, manage, now, reason, wait, why, why_call,
+    DAY,
+    DEAD,
+    HOUR,
+    LIMITS,
+    MAX,
+    POLICY,
+    WAD,
+    ZERO,
+    at_next,
+    manage,
+    now,
+    reason,
+    wait,
+    why,
+    why_call,
 )  # fmt: skip
 
 WEEK = 7 * DAY

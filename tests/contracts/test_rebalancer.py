@@ -27,7 +27,20 @@ from brownie import RevertingBalanceToken
 from eth_abi import encode
 
 from tests.contracts.support import (
-    D27, DAY, DEAD, HOUR, MAX, POLICY, WAD, accounts, ceil_div, limits_with, now, policy_with, wait, why,
+    D27,
+    DAY,
+    DEAD,
+    HOUR,
+    MAX,
+    POLICY,
+    WAD,
+    accounts,
+    ceil_div,
+    limits_with,
+    now,
+    policy_with,
+    wait,
+    why,
 )  # fmt: skip
 
 HALVES = [WAD // 2, WAD // 2]
