@@ -9,7 +9,7 @@ import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
 
 /// @title PriceOracle
-/// @notice Routes each token to its feed. A price is D27{nUSD/tok} in (0, 2^128), or there is none.
+/// @notice Routes each token to its feed. A price is D27{nUSD/tok} in (0, 2^160), or there is none.
 /// @dev Assumes: feeds are set by the governor and revert instead of returning what they do not believe.
 contract PriceOracle is IPriceOracle, AccessManaged {
     mapping(address token => address feed) public feedOf;

@@ -34,5 +34,5 @@ library Constants {
     uint256 internal constant MAX_COOLDOWN = 1 days; // {s}
 
     /* PRICES */
-    uint256 internal constant MAX_PRICE = type(uint128).max; // D27{nUSD/tok}
+    uint256 internal constant MAX_PRICE = type(uint160).max; // D27{nUSD/tok} leaves room for a token without decimals at a trillion dollars
 }

@@ -32,4 +32,4 @@ MAX_PLAN_DURATION = 14 * 86_400  # {s}
 MAX_COOLDOWN = 86_400  # {s}
 
 # --- prices
-MAX_PRICE = 2**128 - 1  # D27{nUSD/tok}
+MAX_PRICE = 2**160 - 1  # D27{nUSD/tok}

@@ -29,7 +29,7 @@ def chainlink_price(
 
 
 def oracle_price(feed_price: int) -> int:
-    """PriceOracle.price: the feed's price if it is in (0, 2^128)."""
+    """PriceOracle.price: the feed's price if it is in (0, 2^160)."""
     if not 0 < feed_price <= MAX_PRICE:
         raise Reverted("PriceBad", feed_price)
     return feed_price

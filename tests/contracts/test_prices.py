@@ -1,7 +1,7 @@
 """Prices: D27 nano-USD for one base unit, or the reason why there is none.
 
 PriceOracle
-├── price: the feed's, or PriceMissing, PriceBad for zero and above 2^128, or the feed's own reason
+├── price: the feed's, or PriceMissing, PriceBad for zero and above 2^160, or the feed's own reason
 ├── tryPrice: zero wherever `price` would revert
 └── setFeed: only the feed of that token; zero removes it
 
@@ -45,7 +45,7 @@ def test_oracle_without_a_feed_has_no_price(oracle):
     assert oracle.tryPrice(DEAD) == 0
 
 
-@pytest.mark.parametrize("bad", [0, 2**128, MAX])
+@pytest.mark.parametrize("bad", [0, 2**160, MAX])
 def test_oracle_refuses_zero_and_absurd_prices(world, oracle, eve, bad):
     token = world.token()
     MockFeed.at(oracle.feedOf(token), persist=False).setPrice(bad, {"from": eve})
@@ -56,8 +56,8 @@ def test_oracle_refuses_zero_and_absurd_prices(world, oracle, eve, bad):
 
 def test_oracle_takes_the_largest_price(world, oracle, eve):
     token = world.token()
-    MockFeed.at(oracle.feedOf(token), persist=False).setPrice(2**128 - 1, {"from": eve})
-    assert oracle.price(token) == 2**128 - 1
+    MockFeed.at(oracle.feedOf(token), persist=False).setPrice(2**160 - 1, {"from": eve})
+    assert oracle.price(token) == 2**160 - 1
 
 
 def test_oracle_hands_on_the_reason_of_the_feed(world, oracle, eve):
