@@ -41,7 +41,6 @@ WEEK = "{:<10}  {:<7}  {:>11}  {:>7}  {:<12}  {:<12}  {:>6}  {:>8}  {:>8}  {:>5}
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
-    signal.signal(signal.SIGTERM, interrupt)
     try:
         return run(options)
     except BallastError as error:
@@ -60,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
     start = options.start or (pd.Timestamp(SYNTHETIC_START) if name == SYNTHETIC else None)
     folder = options.out or Path("build") / "demo" / name
     plan = itinerary(market, spec, name=name, folder=folder, start=start, weeks=options.weeks, most=MOST_WEEKS)
+    make_folder(folder)
     report = show(plan, market, port=options.port, begun=begun)
     files = write_report(report, folder)
     print("\n" + report_text(report))
@@ -127,6 +127,17 @@ def read_market(source: str) -> tuple[Market, str]:
     return load_market(source), Path(source).stem
 
 
+def make_folder(folder: Path) -> None:
+    """Before anything long begins."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").touch()
+    except OSError as problem:
+        raise BallastError(
+            f"{folder}: the report cannot be written there ({problem.strerror}); choose another --out"
+        ) from problem
+
+
 def interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -166,4 +177,5 @@ def weeks(text: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
     sys.exit(main())

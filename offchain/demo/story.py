@@ -43,6 +43,7 @@ LAST_RETRY = DAY - 2 * 3600  # {s} into a day; later, the keeper comes back the 
 MAX_RETRIES = 6
 ALICE_SHARES, BOB_SHARES, GIFT_SHARES = 5_000, 2_500, 10
 BOB_WEEK = 3
+LEDGER = "demo-ledger.db"
 COLLECT_WEEKS = 4
 
 Tell = Callable[[str], None]
@@ -117,7 +118,6 @@ def set_up(node: Anvil, market: Market, plan: Itinerary, *, tell: Tell) -> Stage
 
     actors = Actors.of(node.accounts)
     core, index = deploy(world, spec, actors)
-    plan.folder.mkdir(parents=True, exist_ok=True)
     keeper = Keeper.on_devnet(
         world,
         core,
@@ -174,8 +174,8 @@ def deploy(world: Devnet, spec: IndexSpec, actors: Actors) -> tuple[Core, IndexD
 
 def fresh_ledger(folder: Path) -> Path:
     """Where this run's ledger goes; an earlier run's belongs to a chain that is gone."""
-    path = folder / "keeper.db"
-    for name in (path, path.with_suffix(".lock"), path.with_name("keeper.db-wal"), path.with_name("keeper.db-shm")):
+    path = folder / LEDGER
+    for name in (path, path.with_suffix(".lock"), *(path.with_name(f"{LEDGER}-{part}") for part in ("wal", "shm"))):
         name.unlink(missing_ok=True)
     return path
 
@@ -421,7 +421,11 @@ def itinerary(
     """From the first review day on or after `start` (default: the market's first day), for `weeks`, or as long as the data goes."""
     first = pd.Timestamp(market.start).tz_localize(None)
     last = pd.Timestamp(market.end).tz_localize(None)
-    begin = max(start or first, first)
+    begin = start or first
+    if not first <= begin <= last:
+        raise MarketDataError(
+            f"the market {name} goes from {first.date()} to {last.date()}, and --start is {begin.date()}; choose a day inside"
+        )
     while begin <= last and not spec.rebalance.is_review_day(begin.date()):
         begin += pd.Timedelta(days=1)
     available = (last - begin).days // 7
