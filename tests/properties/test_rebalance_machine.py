@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
 from offchain.reference import basket_math, trade_math
-from offchain.reference.constants import D27, MAX_SLIPPAGE, MAX_STREAMING_FEE, PPM, WAD
+from offchain.reference.constants import D27, MAX_PRICE, MAX_SLIPPAGE, MAX_STREAMING_FEE, PPM, WAD
 from offchain.reference.integers import Reverted, full_mul_div
 from offchain.reference.model import UNLIMITED, Limits, Plan, Target
 from tests.properties.chain import Call, Failure
@@ -272,7 +272,7 @@ class RebalanceMachine(Machine):
         if not self.prices[token]:
             return
         self.wait(1)  # a price and a valuation of the same second are another matter
-        self.prices[token] = min(2**128 - 1, max(1, self.prices[token] * percent // 100))
+        self.prices[token] = min(MAX_PRICE, max(1, self.prices[token] * percent // 100))
         self.chain.send(self.world.governor, Call(self.world.feeds[token], "setPrice", (self.prices[token],)))
         self.count("oracle jumps")
 

@@ -63,8 +63,10 @@ def between(low: int, high: int) -> Callable[[random.Random], int]:
 def price(rng: random.Random) -> int:
     """A D27{nUSD/tok} price of a coin from $1e-12 to $1e9 with 0 to 27 decimals, or the extremes."""
     if rng.random() < 0.05:
-        return rng.choice((1, 2, 2**128 - 1))
-    return max(1, min(2**128 - 1, 10 ** (rng.randint(-12, 9) + 36 - rng.randint(0, 27)) * rng.randint(1, 999) // 100))
+        return rng.choice((1, 2, constants.MAX_PRICE))
+    return max(
+        1, min(constants.MAX_PRICE, 10 ** (rng.randint(-12, 9) + 36 - rng.randint(0, 27)) * rng.randint(1, 999) // 100)
+    )
 
 
 def factor(rng: random.Random) -> int:

@@ -168,8 +168,8 @@ def build(chain: Chain, shape: Shape) -> World:
     for i, decimals in enumerate(shape.decimals + shape.spares):
         token = chain.deploy("ModalToken", f"T{i}", decimals)
         tokens[token.address] = token
-        # $1 to $100 a token, D27{nUSD/tok}. A token without decimals can cost at most $340: prices are below 2^128.
-        prices[token.address] = 10 ** (36 - decimals + i % 3)
+        # $1 to $1000 a token, D27{nUSD/tok}
+        prices[token.address] = 10 ** (36 - decimals + i % 4)
         feeds[token.address] = chain.deploy("MockFeed", token.address, prices[token.address])
         chain.send(governor, Call(oracle, "setFeed", (token.address, feeds[token.address].address)))
         chain.send(governor, Call(token, "setHook", (probe.address,)))
