@@ -83,7 +83,7 @@ class RebalanceRules:
         fraction(), unit="of NAV", default=0.02, doc="Drift (one-way turnover) below which nothing is traded."
     )
     min_trade_usd: float = key(_USD, unit="USD", default=50.0, doc="Smaller trades are dust and are left out.")
-    max_slippage_bps: int = key(Integer(low=1, high=500), unit="bps", default=50, doc="Most a trade may lose.")
+    max_slippage_bps: int = key(Integer(low=1, high=500), unit="bps", default=100, doc="Most a trade may lose.")
     max_trade_bps: int = key(Integer(low=1, high=10_000), unit="bps of NAV", default=1_000, doc="Largest single trade.")
     plan_hours: int = key(Integer(low=1, high=336), unit="hours", default=48, doc="A plan expires after this time.")
     cooldown_minutes: int = key(

@@ -66,7 +66,7 @@ def test_deploy_from_the_command_line_makes_the_index_of_the_file_and_a_second_c
     assert index.address in first.out and core.oracle in first.out
     assert (state.name, state.symbol, len(state.components)) == ("Ballast Equal 5", "EQ5", 5)
     assert state.streaming_fee == 50 * 10**14 and state.mint_fee == state.redeem_fee == 0
-    assert state.policy.max_slippage == 50 * 100 and state.policy.max_trade == 10**17
+    assert state.policy.max_slippage == 100 * 100 and state.policy.max_trade == 10**17
     assert state.limits.loss_capacity == 50 * 10**14 and state.limits.loss_window == 24 * 3600
     # 500 shares of 100 USD: at least that, and above by less than a base unit of each component
     assert 0 <= state.nav - 50_000 * 10**9 <= sum(-(-item.price // 10**27) for item in state.components)
