@@ -244,4 +244,4 @@ def _market(frame: pd.DataFrame) -> Market:
     return Market.from_frame(renamed)
 
 
-GOLDEN_DECISION = "0xe00194c4163a5754f46caf75db1f793b11ce59d99d300d4eefb9a5c2211aba63"
+GOLDEN_DECISION = ""
