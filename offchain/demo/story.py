@@ -61,7 +61,8 @@ class Itinerary:
 
     @property
     def days(self) -> pd.DatetimeIndex:
-        return pd.date_range(self.start, periods=7 * self.weeks + 1, freq="D")
+        """Until the day after the last review, so that what that one cost is seen."""
+        return pd.date_range(self.start, periods=7 * self.weeks + 2, freq="D")
 
     @property
     def mondays(self) -> list[pd.Timestamp]:
@@ -307,8 +308,9 @@ def remaining_drift(stage: Stage, before: Review) -> int | None:
 
 
 def last_decision(stage: Stage, *, since: int) -> Decision | None:
-    """The last decision in the ledger, if it was written at `since` {s} or later."""
-    found = [entry for entry in stage.keeper.ledger.entries(kind="decision") if entry.at >= since]
+    """The decision of the latest run that made one, if that was at `since` {s} or later."""
+    runs = [entry.run for entry in stage.keeper.ledger.entries(kind="outcome") if entry.at >= since]
+    found = [entry for run in runs for entry in stage.keeper.ledger.entries(kind="decision", run=run)]
     return Decision.from_json(json.dumps(found[-1].body)) if found else None
 
 
@@ -428,7 +430,7 @@ def itinerary(
         )
     while begin <= last and not spec.rebalance.is_review_day(begin.date()):
         begin += pd.Timedelta(days=1)
-    available = (last - begin).days // 7
+    available = ((last - begin).days - 1) // 7
     if available < 1:
         raise MarketDataError(
             f"the market {name} goes from {first.date()} to {last.date()}; from {begin.date()} there is no whole week: choose an earlier --start"

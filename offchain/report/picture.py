@@ -28,7 +28,7 @@ COINS = (
     "#4f6d8f", "#979b3b", "#b5651d", "#8c7ae6", "#3f8079", "#b98290",
 )  # fmt: skip
 REST_OF_COINS = "#c5ccd3"
-THIN_BAND, THICK_BAND = 0.028, 0.045  # a band must be that thick to carry its name, in small or in normal letters
+THIN_BAND, THICK_BAND = 0.033, 0.045  # a band must be that thick to carry its name, in small or in normal letters
 FIXED = {"bitcoin": BITCOIN, "ethereum": ETHER}
 PLAIN_NAMES = {"bitcoin": "BTC", "ethereum": "ETH"}
 
@@ -60,8 +60,8 @@ def title(figure: Figure, report: Report) -> None:
         f"${last.nav_per_share / D27 / NANO * WAD:,.2f} a share   ·   {report.trading.rebalances} rebalances in {len(report.weeks)} reviews"
     )
     verdict, colour = ("every token accounted for", GOOD) if report.passed else ("ACCOUNTING FAILED", TRADING)
-    figure.text(0.07, 0.975, f"{run.name} ({run.symbol})", fontsize=19, color=INK, weight="bold", va="center")
-    figure.text(0.07, 0.952, facts, fontsize=10.5, color=QUIET, va="center")
+    figure.text(0.07, 0.975, f"{run.name} ({run.symbol})", fontsize=19, color=INK, weight="bold", va="center", parse_math=False)  # fmt: skip
+    figure.text(0.07, 0.952, facts, fontsize=10.5, color=QUIET, va="center", parse_math=False)
     figure.text(0.985, 0.975, verdict, fontsize=10.5, color=colour, weight="bold", va="center", ha="right")
 
 
@@ -123,7 +123,7 @@ def name_band(
     if weights[best] >= THIN_BAND:
         size = 9.5 if weights[best] >= THICK_BAND else 6.5
         middle = floor[best] + weights[best] / 2
-        axis.text(dates[best], middle, name, ha="center", va="center", fontsize=size, color="white", weight="bold")
+        axis.text(dates[best], middle, name, ha="center", va="center", fontsize=size, color="white", weight="bold", parse_math=False)  # fmt: skip
 
 
 def draw_levels(axis: Axes, report: Report) -> None:
@@ -228,7 +228,7 @@ def spread_labels(axis: Axes, labels: Sequence[tuple[str, float, str]], *, gap: 
     for (share, text, colour), where in zip(wanted, placed, strict=True):
         axis.annotate(
             text, xy=(1.0, share), xytext=(1.015, where), xycoords="axes fraction", textcoords="axes fraction", fontsize=9.5,
-            color=colour, va="center", weight="bold", annotation_clip=False,
+            color=colour, va="center", weight="bold", annotation_clip=False, parse_math=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0} if abs(share - where) > 0.01 else None,
         )  # fmt: skip
     axis.set_ylim(low, high)
