@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,18 +46,17 @@ from offchain.chain.deployments import (
     index_of,
     shown,
 )
+from offchain.chain.markets import live_market, local_manifest, local_market
 from offchain.chain.terms import MINUTE, IndexTerms, Limits, ListedToken, Policy, limits_of, policy_of
 from offchain.chain.transactions import Signer, fees
 from offchain.chain.verification import write_verification
 from offchain.errors import ChainError, StalePrice
-from offchain.market import Market, load_market, synthetic_market
+from offchain.market import Market
 from offchain.methodology import Decision, Methodology
 from offchain.spec.load import find_spec
 from offchain.spec.model import IndexSpec
 from offchain.units import BPS, D27, WAD
 
-MARKET_VARIABLE = "MARKET"
-MARKET_FILE = "market.json"
 LOCAL_FEED_MAX_AGE = 26 * 3600  # {s} the local market reports once a day
 PRICE_DECIMALS = 36  # of D27{nUSD/tok} for a whole token without decimals: 27 + 9
 
@@ -299,19 +297,6 @@ def listed_tokens(w3: Web3, spec: IndexSpec) -> tuple[ListedToken, ...]:
     )
 
 
-def local_manifest(w3: Web3) -> dict[str, Any]:
-    """What `make chain` wrote about the market on this node. Raises ChainError when there is none, or it is of another."""
-    path = deployments_folder(w3.eth.chain_id) / MARKET_FILE
-    remedy = "start a local market with `make chain` in another terminal and add --network devnet"
-    if not path.exists():
-        raise ChainError(f"there is no market on this local chain (no {shown(path)}); {remedy}")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    maker = Web3.to_checksum_address(manifest["contracts"]["market_maker"])
-    if not w3.eth.get_code(maker):
-        raise StaleDeployment(f"{shown(path)} describes a market that this node does not have; {remedy}")
-    return manifest
-
-
 def fund_locally(w3: Web3, account: str, amounts: Mapping[str, int]) -> dict[str, int]:
     """The faucet of a local market: gives an account what it lacks of each token {tok}; returns what was given."""
     from offchain.devnet import Devnet
@@ -319,7 +304,7 @@ def fund_locally(w3: Web3, account: str, amounts: Mapping[str, int]) -> dict[str
 
     manifest = local_manifest(w3)
     facts = {key: value for key, value in manifest.items() if key not in ("url", "market")}
-    world = Devnet.attach(LocalNode(w3), _local_market(manifest), facts)
+    world = Devnet.attach(LocalNode(w3), local_market(manifest), facts)
     coins = {token.address: coin for coin, token in world.tokens.items()}
     held = read_words(w3, [(token, erc20(w3, token).encode_abi("balanceOf", [account])) for token in amounts])
     given = {token: need - have for (token, need), have in zip(amounts.items(), held, strict=True) if have < need}
@@ -350,20 +335,8 @@ def _market(w3: Web3, spec: IndexSpec, tokens: Sequence[ListedToken]) -> tuple[M
     """The market to decide on, and what to call it."""
     if is_local(w3):
         manifest = local_manifest(w3)
-        return _local_market(manifest), str(manifest["market"])
-    file = os.environ.get(MARKET_VARIABLE)
-    if file:
-        return load_market(file), file
-    from offchain.market.coingecko import CoinGecko
-
-    days = max(spec.universe.min_age_days, spec.universe.volume_days) + 30
-    source = CoinGecko(cache=Path("reports") / "coingecko")
-    return source.market(ids=[token.id for token in tokens], days=min(days, 365)), "CoinGecko"
-
-
-def _local_market(manifest: Mapping[str, Any]) -> Market:
-    source = str(manifest["market"])
-    return synthetic_market() if source == "synthetic" else load_market(source)
+        return local_market(manifest), str(manifest["market"])
+    return live_market(spec, [token.id for token in tokens])
 
 
 def _existing(record: Record, spec: IndexSpec) -> IndexDeployment | None:

@@ -34,6 +34,7 @@ FORMAT = "ballast-deployment/1"
 FOLDER_VARIABLE = "BALLAST_DEPLOYMENTS"
 LOCAL_CHAIN = 31337
 CORE_FILE = "core.json"
+MARKET_FILE = "market.json"
 RESERVED = {"core", "market"}  # files in the same folder that are no index
 
 

@@ -17,13 +17,14 @@ from pathlib import Path
 import pandas as pd
 
 from offchain.chain.client import connect
-from offchain.chain.deployments import deployments_folder
+from offchain.chain.deployments import MARKET_FILE, deployments_folder
+from offchain.chain.markets import read_market
 from offchain.devnet.anvil import CHAIN_ID, Anvil
 from offchain.devnet.node import LocalNode
 from offchain.devnet.quotes import choose_coins, to_date, to_seconds
 from offchain.devnet.world import Devnet
 from offchain.errors import BallastError, ChainError, MarketDataError
-from offchain.market import Market, load_market, synthetic_market
+from offchain.market import Market
 
 DEFAULT_PORT = 8545
 HISTORY_DAYS = 90  # days of the market that lie before the default date
@@ -79,18 +80,13 @@ def step(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_market(source: str) -> Market:
-    """The shipped synthetic market by its name, else the market in a file or folder."""
-    return synthetic_market() if source == "synthetic" else load_market(source)
-
-
 def default_date(market: Market) -> str:
     """HISTORY_DAYS after the market's first day, or its last day if that is earlier."""
     return str(min(pd.Timestamp(market.start) + pd.Timedelta(days=HISTORY_DAYS), pd.Timestamp(market.end)).date())
 
 
 def manifest_path(chain_id: int = CHAIN_ID) -> Path:
-    return deployments_folder(chain_id) / "market.json"
+    return deployments_folder(chain_id) / MARKET_FILE
 
 
 def forget_former_chain() -> None:

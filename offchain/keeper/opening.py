@@ -7,9 +7,7 @@ files, in `keeper/<SYMBOL>.db`.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eth_abi.abi import decode
@@ -19,15 +17,12 @@ from web3 import Web3
 from offchain.chain.accounts import is_local
 from offchain.chain.core import Core
 from offchain.chain.deployments import deployments_folder, open_index
-from offchain.errors import ChainError, KeeperError
+from offchain.chain.markets import live_market, local_manifest, local_market
+from offchain.errors import KeeperError
 from offchain.keeper.job import Keeper
 from offchain.keeper.planning import Settings
 from offchain.keeper.reading import Places, PoolPlace, TokenPlace, call_many
-from offchain.market import Market, load_market, synthetic_market
-from offchain.market.snapshot import Time
 from offchain.spec import IndexSpec, find_spec
-
-MARKET_VARIABLE = "MARKET"
 
 
 def open_keeper(
@@ -42,7 +37,7 @@ def open_keeper(
             f"says {index.spec_hash[:18]}…; give the file that was deployed"
         )
     local = is_local(w3)
-    manifest = local_manifest(w3.eth.chain_id) if local else {}
+    manifest = local_manifest(w3) if local else {}
     places = (
         Places.of_manifest(core, index.address, manifest) if local else places_of_spec(w3, core, index.address, spec)
     )
@@ -50,7 +45,9 @@ def open_keeper(
         w3,
         places,
         spec,
-        market=local_market(manifest) if local else lambda t: live_market(spec, t),
+        market=local_market(manifest)
+        if local
+        else lambda t: live_market(spec, [component.id for component in spec.components])[0],
         account=account,
         ledger=ledger or ledger_path(w3, spec.symbol),
         settings=settings,
@@ -63,32 +60,6 @@ def ledger_path(w3: Web3, symbol: str) -> Path:
     chain_id = w3.eth.chain_id
     suffix = f"-{w3.eth.get_block(0)['hash'].hex()[:8]}" if is_local(w3) else ""
     return deployments_folder(chain_id) / "keeper" / f"{symbol}{suffix}.db"
-
-
-def local_manifest(chain_id: int) -> dict[str, object]:
-    """The market.json of a local chain."""
-    path = deployments_folder(chain_id) / "market.json"
-    if not path.exists():
-        raise ChainError("there is no market on this local chain (no market.json); start one with `make chain`")
-    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-def local_market(manifest: Mapping[str, object]) -> Market:
-    """The market that drives a local chain."""
-    source = str(manifest.get("market", "synthetic"))
-    return synthetic_market() if source == "synthetic" else load_market(source)
-
-
-def live_market(spec: IndexSpec, t: Time) -> Market:
-    """Market data for the coins of a live index: a file, or CoinGecko."""
-    if file := os.environ.get(MARKET_VARIABLE):
-        return load_market(file)
-    from offchain.market.coingecko import CoinGecko
-
-    days = max(spec.universe.min_age_days, spec.universe.volume_days) + 30
-    source = CoinGecko(cache=Path("reports") / "coingecko")
-    return source.market(ids=[component.id for component in spec.components], days=min(days, 365))
 
 
 def places_of_spec(w3: Web3, core: Core, index: str, spec: IndexSpec) -> Places:
