@@ -7,6 +7,7 @@ transaction will see. `Chain.advance` is the only clock.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -198,7 +199,6 @@ class Chain:
     def attempt(self, sender: str, call: Call) -> tuple[object, ...] | Failure:
         """Calls, then sends if the call succeeds; what the function returned, or how it failed."""
         result = self.call(call, sender=sender)
-        self._gas = GAS
         if not isinstance(result, Failure):
             self.send(sender, call)
         return result
@@ -255,7 +255,27 @@ class Chain:
         self.transactions += 1
         self.rpc("evm_setNextBlockTimestamp", self.now)
         full = {"gas": hex(GAS), "gasPrice": "0x0", **transaction}
-        return cast("dict[str, object]", self.rpc("eth_sendTransactionSync", full))
+        try:
+            return cast("dict[str, object]", self.rpc("eth_sendTransactionSync", full))
+        except NodeRefused as error:
+            if "confirmation timeout" not in str(error):
+                raise
+            return self._late_receipt(str(transaction["from"]))
+
+    def _late_receipt(self, sender: str) -> dict[str, object]:
+        """The receipt of the one transaction in flight, when a busy machine made anvil give up waiting for it."""
+        for attempt in range(600):
+            counts = [self.rpc("eth_getTransactionCount", sender, tag) for tag in ("pending", "latest")]
+            if counts[0] == counts[1]:
+                break
+            if attempt == 50:  # the signal to mine was lost
+                self.rpc("evm_mine")
+            time.sleep(0.1)
+        for number in range(self.block, 0, -1):
+            block = cast("dict[str, list[str]]", self.rpc("eth_getBlockByNumber", hex(number), False))
+            if block["transactions"]:
+                return cast("dict[str, object]", self.rpc("eth_getTransactionReceipt", block["transactions"][-1]))
+        raise NodeRefused(f"the transaction of {sender} was lost")
 
     def _failure(self, error: dict[str, object]) -> Failure:
         data = error.get("data")

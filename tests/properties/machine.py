@@ -70,6 +70,7 @@ class Machine(RuleBasedStateMachine):
     runs: ClassVar[int]
 
     world: World
+    is_sound = False  # whether nothing has failed so far, so that the checks at the end make sense
 
     def open(self, which: int) -> None:
         type(self).runs += 1
@@ -83,7 +84,7 @@ class Machine(RuleBasedStateMachine):
         self.exempt: set[str] = set()  # tokens whose backing this step may lower
         self.gifted: set[str] = set()  # tokens that moved without an event of the index
         self.waited = 0  # {s} since the last look
-        self.is_sound = True  # nothing has failed, so that the last checks make sense
+        self.is_sound = True
 
     def prepare(self) -> None:
         """Changes to a fresh world before the first look."""
