@@ -49,7 +49,11 @@ class Pools:
     def route(self, kind: str, world: Any) -> dict[str, Any]:
         """Payee, taker and data of a swap of the index through one pool."""
         if kind == "v2":
-            return {"payee": self.v2.address, "taker": world.v2_taker, "data": encode(["address[]"], [[self.v2.address]])}
+            return {
+                "payee": self.v2.address,
+                "taker": world.v2_taker,
+                "data": encode(["address[]"], [[self.v2.address]]),
+            }
         return {"payee": world.v3_taker, "taker": world.v3_taker, "data": encode(["address[]"], [[self.v3.address]])}
 
     def swap(self, kind: str, sell: Any, amount: int) -> int:

@@ -227,7 +227,12 @@ class World:
             policy=POLICY, limits=LIMITS, allowed=tuple(t.address for t in tokens), spec_hash=str(number),
         )  # fmt: skip
         done = create_index(web3, accounts[DEPLOYER].address, self.core, IndexTerms(**{**defaults, **terms}))
-        return Index(world=self, token=IndexToken.at(done.address, persist=False), authority=manager_at(done.authority), tokens=tokens)
+        return Index(
+            world=self,
+            token=IndexToken.at(done.address, persist=False),
+            authority=manager_at(done.authority),
+            tokens=tokens,
+        )
 
     def amounts(self, tokens: list[Any], usd: int) -> list[int]:
         """{tok} of each token for equal parts of `usd` dollars."""
@@ -297,7 +302,14 @@ class Index:
         return self.token.mint(shares, arguments["version"], arguments["max_in"], arguments["receiver"], {"from": who})
 
     def redeem(self, who: Any, shares: int, **changes: Any) -> Any:
-        arguments = {"version": self.version, "min_out": [0] * self.n, "owner": who, "receiver": who, "mask": 0, **changes}
+        arguments = {
+            "version": self.version,
+            "min_out": [0] * self.n,
+            "owner": who,
+            "receiver": who,
+            "mask": 0,
+            **changes,
+        }
         return self.token.redeem(
             shares, arguments["version"], arguments["min_out"], arguments["owner"], arguments["receiver"],
             arguments["mask"], {"from": who},
@@ -312,7 +324,9 @@ class Index:
     def next_plan(self) -> int:
         return int(self.world.rebalancer.planOf(self.token)[0]) + 1
 
-    def start(self, weights: list[int], *, additions: list[Any] | None = None, duration: int = 7 * DAY, **changes: Any) -> Any:
+    def start(
+        self, weights: list[int], *, additions: list[Any] | None = None, duration: int = 7 * DAY, **changes: Any
+    ) -> Any:
         arguments = {"plan": self.next_plan(), "version": self.version, **changes}
         return self.world.rebalancer.startPlan(
             self.token, arguments["plan"], arguments["version"], additions or [], weights, duration,
@@ -344,7 +358,11 @@ class Index:
         """Sends a swap as strategist; its taker gets what it may have to pay."""
         if fund:
             buy, taker = order[4], order[8]
-            buy.mint(taker, 4 * self.mid(self.tokens.index(order[3]), self.tokens.index(buy), order[5]) + 10**6, {"from": accounts[DEPLOYER]})
+            buy.mint(
+                taker,
+                4 * self.mid(self.tokens.index(order[3]), self.tokens.index(buy), order[5]) + 10**6,
+                {"from": accounts[DEPLOYER]},
+            )
         return self.world.rebalancer.swap(order, {"from": accounts[STRATEGIST]})
 
     def end(self, who: Any = None) -> Any:

@@ -312,7 +312,7 @@ def test_hooks_cannot_reenter_the_same_index(with_bad, world, deployer, alice, b
         assert reason(data)[0] in (
             "ReentrancyGuardReentrantCall", "IndexLocked", "NotAuthorized", "NotRebalancer", "NotFactory",
         ), (name, reason(data))  # fmt: skip
-    for (name, _, _), (ok, _) in zip(elsewhere, results[len(own):], strict=False):
+    for (name, _, _), (ok, _) in zip(elsewhere, results[len(own) :], strict=False):
         assert ok, name
     assert other.token.balanceOf(hook) > 0
     assert snapshot_of(index) == quiet
@@ -356,9 +356,6 @@ def test_taker_cannot_reenter_the_rebalancer(world, mixed, deployer, strategist,
     """B7, C11: a captured strategist's taker tries a second swap, a plan and a mint inside a swap; another index works."""
     taker = deployer.deploy(ReentrantTaker)
     mixed.start(mixed.tilted())
-    from brownie import web3 as w3
-
-    assert w3.is_connected()
     own = mixed.order(0, 2, 10**18, taker=taker, payee=taker)
     inner = (*own[:2], 1, *own[3:])
     other = world.create([world.token(), world.token()], strategist=taker.address)
@@ -410,7 +407,6 @@ def test_paused_component_stops_only_itself(world, deployer, alice, bob, eve, st
     index = world.create([world.token(6), bad, world.token(8)])
     index.start([0, 0, WAD], duration=DAY)
     bad.setPaused(True, {"from": deployer})
-    index.fund(bob, WAD) if not bad.paused() else None
     for token in index.tokens:
         token.approve(index.token, MAX, {"from": alice})
     assert why(index.token.mint, WAD, index.version, [MAX] * 3, alice, sender=alice) is not None
@@ -462,7 +458,9 @@ def test_hostile_component_never_holds_the_others(with_bad, alice, eve, containe
     assert good.balanceOf(alice) == before + due
     assert tx.gas_used < 400_000
     claim = index.token.claimOf(index.tokens[BAD], alice)
-    assert (claim == 0) == (kind in ("burns balance", "bombs balance", "no balance"))  # no answer, no amount: documented
+    assert (claim == 0) == (
+        kind in ("burns balance", "bombs balance", "no balance")
+    )  # no answer, no amount: documented
     guarded = [due, 1]
     expected = why(index.token.redeem, WAD, index.version, guarded, alice, alice, MASK, sender=alice)
     assert (expected is None) == (claim > 0)  # nobody gives up a leg unknowingly: he had to accept zero

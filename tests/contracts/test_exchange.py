@@ -65,13 +65,17 @@ def test_exchange_while_paused_reverts(conducted, conductor, guardian):
 def test_exchange_of_an_unknown_token_reverts(conducted, conductor, world):
     stranger, taker = world.token(), world.taker
     sold = why(conducted.token.exchange, [(stranger, 1)], legs(conducted, (1, 1)), taker, taker, b"", sender=conductor)
-    bought = why(conducted.token.exchange, legs(conducted, (1, 1)), [(stranger, 1)], taker, taker, b"", sender=conductor)
+    bought = why(
+        conducted.token.exchange, legs(conducted, (1, 1)), [(stranger, 1)], taker, taker, b"", sender=conductor
+    )
     assert sold == bought == ("ComponentUnknown", stranger.address)
     own = why(conducted.token.exchange, [(conducted.token, 1)], [], taker, taker, b"", sender=conductor)
     assert own == ("ComponentUnknown", conducted.address)
 
 
-@pytest.mark.parametrize("outs, ins", [([(0, 1), (0, 1)], [(1, 1)]), ([(0, 1)], [(1, 1), (1, 1)]), ([(0, 1)], [(0, 1)])])
+@pytest.mark.parametrize(
+    "outs, ins", [([(0, 1), (0, 1)], [(1, 1)]), ([(0, 1)], [(1, 1), (1, 1)]), ([(0, 1)], [(0, 1)])]
+)
 def test_exchange_of_a_repeated_token_reverts(conducted, conductor, outs, ins):
     taker = conducted.world.taker
     arguments = (legs(conducted, *outs), legs(conducted, *ins), taker, taker, b"")
@@ -84,10 +88,17 @@ def test_exchange_never_sends_what_is_owed_to_claims(conducted, conductor, alice
     token, taker = conducted.tokens[0], conducted.world.taker
     available = conducted.reserves()[0]
     arguments = (legs(conducted, (0, available + 1)), legs(conducted, (1, 0)), taker, taker, b"")
-    assert why(conducted.token.exchange, *arguments, sender=conductor) == ("AvailableTooLow", token.address, available, available + 1)
+    assert why(conducted.token.exchange, *arguments, sender=conductor) == (
+        "AvailableTooLow",
+        token.address,
+        available,
+        available + 1,
+    )
     price = conducted.mid(0, 1, available)
     world.guard.setLimits(conducted.token, (5 * 10**16, DAY, 4 * WAD, DAY, HOUR), {"from": people[GOVERNOR]})
-    conducted.token.exchange(legs(conducted, (0, available)), legs(conducted, (1, price)), taker, taker, b"", {"from": conductor})
+    conducted.token.exchange(
+        legs(conducted, (0, available)), legs(conducted, (1, price)), taker, taker, b"", {"from": conductor}
+    )
     assert token.balanceOf(conducted.token) == conducted.token.claimsOwed(token)
     before = token.balanceOf(alice)
     conducted.token.claim(token, alice, alice, {"from": alice})
@@ -112,7 +123,9 @@ def test_exchange_given_a_short_delivery_reverts_whole(conducted, conductor, dep
 def test_exchange_sends_measures_and_reports_exactly(conducted, conductor, bob):
     taker, due = conducted.world.taker, conducted.mid(0, 1, WAD) + 5
     reserves, supply = conducted.reserves(), conducted.token.totalSupply()
-    tx = conducted.token.exchange(legs(conducted, (0, WAD)), legs(conducted, (1, due)), bob, taker, b"", {"from": conductor})
+    tx = conducted.token.exchange(
+        legs(conducted, (0, WAD)), legs(conducted, (1, due)), bob, taker, b"", {"from": conductor}
+    )
     assert conducted.reserves() == [reserves[0] - WAD, reserves[1] + due, reserves[2]]
     assert conducted.tokens[0].balanceOf(bob) == WAD and conducted.token.totalSupply() == supply
     event = tx.events["Exchange"]
@@ -131,7 +144,9 @@ def test_exchange_of_many_legs_settles_every_one(conducted, conductor):
 
 def test_exchange_paid_to_the_index_itself_moves_nothing_out(conducted, conductor):
     reserves, taker = conducted.reserves(), conducted.world.taker
-    conducted.token.exchange(legs(conducted, (0, WAD)), legs(conducted, (1, 1)), conducted.token, taker, b"", {"from": conductor})
+    conducted.token.exchange(
+        legs(conducted, (0, WAD)), legs(conducted, (1, 1)), conducted.token, taker, b"", {"from": conductor}
+    )
     assert conducted.reserves() == [reserves[0], reserves[1] + 1, reserves[2]]
 
 
@@ -193,7 +208,9 @@ def test_update_components_keeps_the_claims_of_what_moves_down(conducted, conduc
     world.guard.setLimits(conducted.token, (5 * 10**16, DAY, 4 * WAD, DAY, HOUR), {"from": people[GOVERNOR]})
     everything = conducted.reserves()[0]
     due = conducted.mid(0, 1, everything)
-    conducted.token.exchange(legs(conducted, (0, everything)), legs(conducted, (1, due)), taker, taker, b"", {"from": conductor})
+    conducted.token.exchange(
+        legs(conducted, (0, everything)), legs(conducted, (1, due)), taker, taker, b"", {"from": conductor}
+    )
     version = conducted.version
     conducted.token.updateComponents(1, [], {"from": conductor})
     assert conducted.token.components() == (conducted.tokens[1], conducted.tokens[2])

@@ -32,7 +32,7 @@ from tests.contracts.support import (
     limits_with,
     policy_with,
     why,
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -117,9 +117,15 @@ def test_predict_differs_by_creator_salt_and_terms(world, terms, deployer, eve):
         ({"policy": policy_with(max_weight=WAD + 1)}, ("ValueOutOfBounds", "maxWeight", WAD + 1, 1, WAD)),
         ({"policy": policy_with(cooldown=DAY + 1)}, ("ValueOutOfBounds", "cooldown", DAY + 1, 0, DAY)),
         ({"policy": policy_with(min_interval=31 * DAY)}, ("ValueOutOfBounds", "minInterval", 31 * DAY, 0, 30 * DAY)),
-        ({"limits": limits_with(loss_capacity=5 * 10**16 + 1)}, ("ValueOutOfBounds", "lossCapacity", 5 * 10**16 + 1, 0, 5 * 10**16)),
+        (
+            {"limits": limits_with(loss_capacity=5 * 10**16 + 1)},
+            ("ValueOutOfBounds", "lossCapacity", 5 * 10**16 + 1, 0, 5 * 10**16),
+        ),
         ({"limits": limits_with(loss_window=3599)}, ("ValueOutOfBounds", "lossWindow", 3599, 3600, 30 * DAY)),
-        ({"limits": limits_with(turnover_capacity=4 * WAD + 1)}, ("ValueOutOfBounds", "turnoverCapacity", 4 * WAD + 1, 0, 4 * WAD)),
+        (
+            {"limits": limits_with(turnover_capacity=4 * WAD + 1)},
+            ("ValueOutOfBounds", "turnoverCapacity", 4 * WAD + 1, 0, 4 * WAD),
+        ),
         ({"limits": limits_with(turnover_window=0)}, ("ValueOutOfBounds", "turnoverWindow", 0, 3600, 30 * DAY)),
         ({"limits": limits_with(valuation_max_age=DAY + 1)}, ("ValueOutOfBounds", "valuationMaxAge", DAY + 1, 0, DAY)),
     ],
@@ -147,7 +153,12 @@ def test_create_refuses_a_seed_that_arrives_short(world, terms, tokens, deployer
 
 def test_create_refuses_a_seed_of_nothing(world, terms, tokens, deployer):
     empty = replace(terms, seed_amounts=(WAD, 0))
-    assert why(world.factory.create, params(world, empty), sender=deployer) == ("ShortDelivery", tokens[1].address, 0, 1)
+    assert why(world.factory.create, params(world, empty), sender=deployer) == (
+        "ShortDelivery",
+        tokens[1].address,
+        0,
+        1,
+    )
 
 
 def test_create_pulls_only_from_its_caller(world, terms, tokens, eve):

@@ -37,7 +37,7 @@ from tests.contracts.support import (
     wait,
     web3,
     why,
-)  # fmt: skip
+)
 
 EXACT = Context(prec=60)
 FIVE_PERCENT = 5 * 10**16
@@ -92,7 +92,8 @@ def test_streaming_fee_does_not_depend_on_who_pokes(world, bob, eve):
     assert quiet.token.totalSupply() == supply_after(1000 * WAD, FIVE_PERCENT, now() - since[0])
     expected = supply_after(1000 * WAD, FIVE_PERCENT, now() - since[1])
     expected += sum(supply_after(shares, FIVE_PERCENT, now() - t) for shares, t in moved)
-    assert abs(expected - spammed.token.totalSupply()) <= 4 * len(moved)
+    # A mint or redeem writes the supply down to whole share units, and so the last digit of its growth: 2e-18 of it.
+    assert 0 <= expected - spammed.token.totalSupply() <= len(moved) * (2 * expected // WAD + 1)
 
 
 def test_streaming_fee_of_zero_moves_nothing(mixed, eve):
@@ -153,7 +154,9 @@ def test_two_mints_in_one_block_cannot_pass_the_cap_together(world, bob, eve):
     try:
         data = [index.token.mint.encode_input(WAD, index.version, [MAX, MAX], who) for who in (bob, eve)]
         hashes = [
-            web3.eth.send_transaction({"from": who.address, "to": index.address, "data": d, "gas": 10**6, "gasPrice": 0})
+            web3.eth.send_transaction(
+                {"from": who.address, "to": index.address, "data": d, "gas": 10**6, "gasPrice": 0}
+            )
             for who, d in zip((bob, eve), data, strict=True)
         ]
         web3.provider.make_request("evm_mine", [])
@@ -227,7 +230,9 @@ def test_redeem_fee_is_rounded_up_and_pending_for_the_recipient(world, alice, bo
     assert index.token.balanceOf(fee_recipient) == expected
 
 
-@pytest.mark.parametrize("setter, cap", [("setStreamingFee", FIVE_PERCENT), ("setMintFee", 10**16), ("setRedeemFee", 10**16)])
+@pytest.mark.parametrize(
+    "setter, cap", [("setStreamingFee", FIVE_PERCENT), ("setMintFee", 10**16), ("setRedeemFee", 10**16)]
+)
 def test_fees_are_capped_in_code(world, governor, setter, cap):
     """G3: not even the governor may go beyond."""
     index = charged(world)

@@ -30,16 +30,17 @@ from tests.contracts.support import (
     GOVERNOR,
     HOUR,
     LIMITS,
-    MAX,
+    STRATEGIST,
     WAD,
     accounts,
     at_next,
     ceil_div,
     limits_with,
     now,
+    reason,
     wait,
     why,
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -70,7 +71,11 @@ def test_revalue_is_the_exact_sum_over_the_supply(index, guard, eve):
     expected = sum(r * index.price(i) // D27 for i, r in enumerate(index.reserves())) * D27 // index.token.totalSupply()
     tx = guard.revalue(index.token, {"from": eve})
     assert guard.valuationOf(index.token) == (expected, tx.timestamp)
-    assert dict(tx.events["Value"]) == {"index": index.token, "navPerShare": expected, "supply": index.token.totalSupply()}
+    assert dict(tx.events["Value"]) == {
+        "index": index.token,
+        "navPerShare": expected,
+        "supply": index.token.totalSupply(),
+    }
 
 
 def test_revalue_counts_what_has_no_price_as_nothing(mixed, guard, eve):
@@ -106,8 +111,6 @@ def test_revalue_while_the_index_is_locked_reverts(mixed, guard, deployer, eve):
     mixed.start(mixed.tilted())
     before = guard.valuationOf(mixed.token)
     mixed.swap(mixed.order(0, 2, taker=taker, payee=taker))
-    from tests.contracts.support import reason
-
     ok, data = taker.outcomes()[0]
     assert not ok and reason(data) == ("IndexLocked", mixed.address)
     assert guard.valuationOf(mixed.token) == before
@@ -162,10 +165,10 @@ def test_budget_of_losses_can_be_used_to_the_last_unit_only(slippery, guard):
     breaks = slippery.order(0, 2, amount, data=encode(["uint256[]"], [[paid - 1]]))
     for order in (fits, breaks):
         slippery.tokens[2].mint(order[8], 10**30, {"from": accounts[0]})
-    from tests.contracts.support import STRATEGIST
-
     refused = why(slippery.world.rebalancer.swap, breaks, sender=accounts[STRATEGIST])
-    assert refused[0] == "LossBudgetExceeded" and refused[2] == capacity < refused[1] <= capacity + ceil_div(step * WAD, nav)
+    assert refused[0] == "LossBudgetExceeded" and refused[2] == capacity < refused[1] <= capacity + ceil_div(
+        step * WAD, nav
+    )
     slippery.swap(fits)
     assert capacity - ceil_div(step * WAD, nav) <= guard.budgetOf(slippery.token)[0] <= capacity
 
@@ -253,4 +256,3 @@ def test_set_limits_beyond_the_hard_bounds_reverts(mixed, guard, governor, chang
 
 def test_set_limits_of_an_unknown_index_reverts(guard, governor):
     assert why(guard.setLimits, DEAD, LIMITS.as_tuple(), sender=governor) == ("NotRegistered", DEAD)
-    assert MAX

@@ -31,7 +31,11 @@ def test_mint_of_zero_shares_reverts(mixed, alice):
 
 def test_mint_for_another_version_reverts(mixed, alice):
     version = mixed.version
-    assert why(mixed.token.mint, 1, version + 1, [MAX] * 3, alice, sender=alice) == ("BasketChanged", version, version + 1)
+    assert why(mixed.token.mint, 1, version + 1, [MAX] * 3, alice, sender=alice) == (
+        "BasketChanged",
+        version,
+        version + 1,
+    )
 
 
 def test_mint_given_a_limit_array_of_another_length_reverts(mixed, alice):

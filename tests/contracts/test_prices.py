@@ -18,7 +18,21 @@ from brownie import ChainlinkFeed, MockAggregator, MockFeed
 
 from offchain.chain.artifacts import chainlink_proxy
 from offchain.chain.transactions import deploy
-from tests.contracts.support import DAY, DEAD, HOUR, MAX, WAD, ZERO, chainlink_feed, now, price_d27, wait, web3, why
+from tests.contracts.support import (
+    DAY,
+    DEAD,
+    HOUR,
+    MAX,
+    WAD,
+    ZERO,
+    chainlink_feed,
+    now,
+    price_d27,
+    wait,
+    web3,
+    why,
+    why_call,
+)
 
 
 @pytest.fixture
@@ -145,8 +159,6 @@ def test_chainlink_feed_refuses_to_be_made_of_nothing(world, source, deployer):
 
 
 def refused_deployment(container, arguments):
-    from tests.contracts.support import why_call
-
     data = container.deploy.encode_input(*arguments)
     return why_call({"from": DEAD, "data": data if data.startswith("0x") else "0x" + data})
 

@@ -37,15 +37,23 @@ from tests.contracts.support import DEAD, HOUR, MAX, WAD, ZERO, wait, why
 def test_redeem_of_zero_shares_another_version_or_length_reverts(mixed, alice):
     version, redeem = mixed.version, mixed.token.redeem
     assert why(redeem, 0, version, [0] * 3, alice, alice, 0, sender=alice) == ("ZeroShares",)
-    assert why(redeem, 1, version + 1, [0] * 3, alice, alice, 0, sender=alice) == ("BasketChanged", version, version + 1)
+    assert why(redeem, 1, version + 1, [0] * 3, alice, alice, 0, sender=alice) == (
+        "BasketChanged",
+        version,
+        version + 1,
+    )
     assert why(redeem, 1, version, [0] * 2, alice, alice, 0, sender=alice) == ("LengthMismatch", 2, 3)
 
 
 def test_redeem_of_more_shares_than_the_owner_has_reverts(mixed, eve):
     """A5: nothing of the too large redemption happens."""
-    for shares in (1, 2**128, MAX):
+    reserves, supply = mixed.reserves(), mixed.token.totalSupply()
+    for shares in (1, supply):
         reason = why(mixed.token.redeem, shares, mixed.version, [0] * 3, eve, eve, 0, sender=eve)
         assert reason == ("BalanceTooLow", eve.address, 0, shares)
+    for shares in (supply + 1, 2**128, MAX):  # more than there are: BalanceTooLow, or an arithmetic panic before it
+        assert why(mixed.token.redeem, shares, mixed.version, [0] * 3, eve, eve, 0, sender=eve) is not None
+    assert (mixed.reserves(), mixed.token.totalSupply()) == (reserves, supply)
 
 
 def test_redeem_of_anothers_shares_without_allowance_reverts(mixed, alice, eve):

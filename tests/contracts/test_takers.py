@@ -112,7 +112,9 @@ def test_v3_callback_is_for_the_pool_in_use_once(world, traded, deployer, eve, s
     assert why(world.rebalancer.swap, order, sender=strategist)[0] == "ShortDelivery"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG 4: what a V3 pool without liquidity left does not take stays in the taker, for anyone")
+@pytest.mark.xfail(
+    strict=True, reason="BUG 4: what a V3 pool without liquidity left does not take stays in the taker, for anyone"
+)
 def test_what_a_dry_pool_does_not_take_does_not_stay_with_the_taker(world, traded, deployer, eve):
     """A9: a pool that takes half and pays a fair price for all leaves the other half for the index, not for a stranger."""
     index, _ = traded
