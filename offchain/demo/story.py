@@ -284,6 +284,7 @@ def note(stage: Stage, attempts: list[Attempt], plans: Iterable[int], held: list
             drift_after=drift_of_basket(see(stage), decision.target_weights),
             kept_out=kept_out(stage, decision),
             doubts=decision.findings,
+            refused=refused(stage, decision),
         )
     if is_new:
         return fresh
@@ -296,6 +297,7 @@ def note(stage: Stage, attempts: list[Attempt], plans: Iterable[int], held: list
         members=names.members,
         entered={**before.entered, **fresh.entered},
         left={**before.left, **fresh.left},
+        refused={**before.refused, **fresh.refused},
         drift=before.drift if before.drift is not None else fresh.drift,
         drift_after=fresh.drift_after if fresh.members else remaining_drift(stage, before),
     )
@@ -318,6 +320,14 @@ def kept_out(stage: Stage, decision: Decision) -> tuple[str, ...]:
     """Members that the same decision would have if every coin of the market were on this chain."""
     free = stage.keeper.methodology.decide(stage.world.market, decision.t, decision.incumbents)
     return tuple(coin for coin in free.members if coin not in stage.world.tokens)
+
+
+def refused(stage: Stage, decision: Decision) -> dict[str, str]:
+    """The largest coins by the file's own market caps of the day that are not members, and why not."""
+    caps = stage.world.market.until(decision.t).market_cap.iloc[-1]
+    largest = caps.nlargest(stage.plan.spec.universe.top).index
+    verdicts = [decision.universe.verdict(str(coin)) for coin in largest if coin not in decision.members]
+    return {verdict.id: "; ".join(filter(None, (verdict.reason, verdict.note))) for verdict in verdicts}
 
 
 def drift_of_basket(day: Day, weights: Mapping[str, int]) -> int:

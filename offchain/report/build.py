@@ -49,6 +49,7 @@ class Week:
     gas: int
     kept_out: tuple[str, ...]
     doubts: tuple[str, ...]
+    refused: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +210,7 @@ def _week(run: Run, review: Review) -> Week:
         gas=sum(plan.gas for plan in plans),
         kept_out=review.kept_out,
         doubts=review.doubts,
+        refused=review.refused,
     )
 
 

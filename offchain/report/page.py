@@ -40,12 +40,13 @@ def page_text(report: Report, picture: bytes) -> str:
         ("Tracking difference: where it went", tables.difference(report)),
         ("Rebalances", tables.rebalances(report)),
         ("Who came and went, and why", tables.changes(report)),
+        ("Among the largest of the market, and refused", tables.refused(report)),
         ("Trading, all rebalances", tables.trading(report)),
         ("Gas", tables.gas(report)),
         ("Investors, USD at the oracle's prices", tables.investors(report)),
         ("Every token of the index, in whole tokens", tables.tokens(report)),
     )
-    body = [f"<h2>{escape(name)}</h2>\n{table_html(table)}" for name, table in sections]
+    body = [f"<h2>{escape(name)}</h2>\n{table_html(table)}" for name, table in sections if table[1]]
     image = base64.b64encode(picture).decode()
     notes = tables.notes(report)
     remarks = "<h2>Notes</h2>\n<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>" if notes else ""

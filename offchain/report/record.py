@@ -125,7 +125,8 @@ class Review:
     """A day on which the calendar asked for a decision, and what became of it. `plans` that were started for it.
 
     `drift`, `drift_after`: D18 one-way distance of the basket from the decided weights, None when nothing was decided.
-    `kept_out`: coins that the rules wanted and the chain does not list.
+    `kept_out`: coins that the rules wanted and the chain does not list. `refused`: coins that are among the largest by
+    the market's own numbers of that day and were not chosen, with the reason.
     """
 
     time: int
@@ -138,6 +139,7 @@ class Review:
     drift_after: int | None = None
     kept_out: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def outcome(self) -> str:

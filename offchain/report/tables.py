@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 from offchain.report.build import Report, Week, date_text
 from offchain.units import BPS, format_tokens, format_usd
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 WHY_HELD = {"governor": "fees", "locked": "locked for ever"}
+NOTES, NOTE_LENGTH = 12, 180
 LEFT = "<"  # a heading that begins so is aligned to the left
 
 
@@ -34,13 +36,18 @@ def report_text(report: Report) -> str:
         ("Performance", performance(report)),
         ("Tracking difference: where it went", difference(report)),
         ("Rebalances", rebalances(report)),
+        ("Among the largest of the market, and refused", refused(report)),
         ("Trading, all rebalances", trading(report)),
         ("Gas", gas(report)),
         ("Investors, USD at oracle prices", investors(report)),
         ("Every token of the index, in whole tokens", tokens(report)),
     ]
-    blocks = [f"{title}\n{render(table)}" for title, table in sections]
-    return "\n\n".join([report.title, *blocks, accounting(report)])
+    blocks = [f"{title}\n{render(table)}" for title, table in sections if table[1]]
+    remarks = notes(report)
+    told = [f"  {shorten(note, NOTE_LENGTH, placeholder=' …')}" for note in remarks[:NOTES]]
+    if len(remarks) > NOTES:
+        told.append(f"  and {len(remarks) - NOTES} more, in report.html")
+    return "\n\n".join([report.title, *blocks, *(["\n".join(["Notes", *told])] if told else []), accounting(report)])
 
 
 def performance(report: Report) -> Table:
@@ -191,6 +198,17 @@ def changes(report: Report) -> Table:
         rows += [(week.date, "in", report.run.symbol_of(coin), why) for coin, why in week.entered.items()]
         rows += [(week.date, "out", report.run.symbol_of(coin), why) for coin, why in week.left.items()]
     return ("review", "<", "<coin", "<why"), rows
+
+
+def refused(report: Report) -> Table:
+    """What an index of the largest names in the file, taken as they are, would have held, and why this one does not."""
+    weeks: dict[str, list[Week]] = {}
+    for week in report.weeks:
+        for coin in week.refused:
+            weeks.setdefault(coin, []).append(week)
+    order = sorted(weeks, key=lambda coin: (-len(weeks[coin]), coin))
+    rows = [(coin, str(len(weeks[coin])), weeks[coin][0].date, weeks[coin][0].refused[coin]) for coin in order]
+    return ("coin", "reviews", "<first", "<why, the first time"), rows
 
 
 def percent(value: float | None) -> str:

@@ -121,6 +121,15 @@ def test_demo_lets_coins_enter_and_leave_as_the_methodology_says(lived: Lived, s
     assert sum(weights[-1] > 0.0001 for weights in lived.report.weights.values()) == 5
 
 
+def test_demo_says_which_of_the_largest_it_refused_and_why(lived: Lived, spec_file: Path) -> None:
+    caps = synthetic_market().market_cap
+    for week in lived.report.weeks:
+        naive = caps.loc[week.date].nlargest(5).index
+        held = Methodology(load_spec(spec_file)).decide(synthetic_market(), week.date).members
+        assert set(week.refused) >= {"tether"} and set(week.refused) <= set(naive)
+        assert set(naive) - set(week.refused) <= set(held)
+
+
 def test_demo_turnover_and_cost_are_those_of_the_fills(lived: Lived) -> None:
     for week, plan in zip(lived.report.weeks, lived.run.plans, strict=True):
         sold = sum(swap.sold * swap.sell_price for swap in plan.swaps) / 1e27
@@ -336,4 +345,6 @@ def test_demo_on_real_records_holds_sane_coins_and_adds_up(spec_file: Path, tmp_
     assert {week.outcome for week in lived.report.weeks} == {"done"}
     assert not NEVER & set(lived.report.weights) and {"bitcoin", "ethereum"} <= set(lived.report.weights)
     assert all(not week.kept_out for week in lived.report.weeks)
+    reasons = {coin: why for week in lived.report.weeks for coin, why in week.refused.items()}
+    assert reasons["tether"].startswith("stablecoin")
     assert lived.report.levels.benchmarks["bitcoin"][-1] == pytest.approx(100 * 54_411 / 33_065, rel=1e-3)
