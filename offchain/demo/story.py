@@ -13,6 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -112,9 +113,8 @@ def set_up(node: Anvil, market: Market, plan: Itinerary, *, tell: Tell) -> Stage
     """Market, core, feeds, index, and Alice's mint."""
     spec = plan.spec
     require_possible(spec)
-    ranks = spec.universe.top + spec.universe.buffer + COINS_MORE
-    coins = set(choose_coins(market, plan.mondays, top=ranks)) | {c for c in spec.index.benchmarks if c in market.ids}
-    world = Devnet.build(node, market, start=plan.start, coins=sorted(coins))
+    coins = listing(market, plan)
+    world = Devnet.build(node, market, start=plan.start, coins=coins)
     tell(f"market: {len(world.tokens)} coins with feeds and Uniswap pools on anvil, {plan.market_name}")
 
     actors = Actors.of(node.accounts)
@@ -135,6 +135,21 @@ def set_up(node: Anvil, market: Market, plan: Itinerary, *, tell: Tell) -> Stage
     done = invest(stage, "alice", ALICE_SHARES)
     tell(f"alice mints {ALICE_SHARES:,} shares in kind for ${done.value / NANO:,.0f} ({done.gas_used:,} gas)")
     return stage
+
+
+def listing(market: Market, plan: Itinerary) -> list[str]:
+    """Coins that get a token, a feed and pools: all that the index could want at any review, the benchmarks, and the
+    largest by the file's own numbers, whatever they are, so that the rules keep them out and not their absence."""
+    rules = plan.spec.universe
+    coins = set(choose_coins(market, plan.mondays, top=rules.top + rules.buffer + COINS_MORE))
+    for date in plan.mondays:
+        coins.update(largest(market, date.tz_localize("UTC").to_pydatetime(), rules.top))
+    return sorted(coins | {coin for coin in plan.spec.index.benchmarks if coin in market.ids})
+
+
+def largest(market: Market, t: datetime, count: int) -> list[str]:
+    """Ids of the largest market caps in the last row known at `t`, as the file has them."""
+    return [str(coin) for coin in market.until(t).market_cap.iloc[-1].nlargest(count).index]
 
 
 def deploy(world: Devnet, spec: IndexSpec, actors: Actors) -> tuple[Core, IndexDeployment]:
@@ -324,9 +339,8 @@ def kept_out(stage: Stage, decision: Decision) -> tuple[str, ...]:
 
 def refused(stage: Stage, decision: Decision) -> dict[str, str]:
     """The largest coins by the file's own market caps of the day that are not members, and why not."""
-    caps = stage.world.market.until(decision.t).market_cap.iloc[-1]
-    largest = caps.nlargest(stage.plan.spec.universe.top).index
-    verdicts = [decision.universe.verdict(str(coin)) for coin in largest if coin not in decision.members]
+    names = largest(stage.world.market, decision.t, stage.plan.spec.universe.top)
+    verdicts = [decision.universe.verdict(coin) for coin in names if coin not in decision.members]
     return {verdict.id: "; ".join(filter(None, (verdict.reason, verdict.note))) for verdict in verdicts}
 
 
