@@ -496,7 +496,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         if (msg.sender != owner) _spendAllowance(owner, msg.sender, shares);
         feeShares = FeeMath.oneOffFee(shares, basket.redeemFee());
         supply = _effectiveSupply(basket.streamingRate());
-        _leave(owner, shares, supply - (shares - feeShares));
+        _leave(owner, shares, shares - feeShares, supply);
     }
 
     /// @dev Pays `⌊shares·available/supply⌋` of each component, or records it as a claim.

@@ -100,7 +100,8 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     }
 
     /// @dev Gives `received` new shares to `account`; the effective supply is `supply` from now on.
-    /// Setting it exactly, and not what it grew from, is what makes a mint and a redeem in one block cancel out.
+    /// Setting it exactly, and not what it grew from, is what makes a mint and a redeem in one block cancel out. The
+    /// price: each mint or redeem rounds the growth until then down, by less than 1e-18 of the supply and one share unit.
     function _enter(address account, uint256 received, uint256 supply) internal {
         if (account == address(0)) revert Errors.ReceiverInvalid(account);
         (, uint256 issued,) = _readSupply();
@@ -111,12 +112,13 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
         emit Transfer(address(0), account, received);
     }
 
-    /// @dev Burns `burned` shares of `account`; the effective supply is `supply` from now on.
-    function _leave(address account, uint256 burned, uint256 supply) internal {
+    /// @dev Burns `burned` shares of `account`, of which `left` leave the effective supply, until now `supply`.
+    function _leave(address account, uint256 burned, uint256 left, uint256 supply) internal {
         _takeShares(account, burned);
         (, uint256 issued,) = _readSupply();
         unchecked {
-            _writeSupply(supply, issued - burned, block.timestamp); // what an account burns it had
+            // left <= burned <= what the account had <= issued <= supply
+            _writeSupply(supply - left, issued - burned, block.timestamp);
         }
         emit Transfer(account, address(0), burned);
     }

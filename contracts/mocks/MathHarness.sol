@@ -168,7 +168,7 @@ contract MathHarness is ShareToken {
     {
         _writeSupply(base, issued, 0);
         balanceOf[address(this)] = burned;
-        _leave(address(this), burned, supply);
+        _leave(address(this), burned, 0, supply);
         (base_, issued_,) = _readSupply();
     }
 
