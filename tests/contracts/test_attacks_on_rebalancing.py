@@ -94,7 +94,7 @@ def test_malicious_strategist_costs_a_share_at_most_the_budget(world, seed):
                 continue
             # own taker, exactly the floor: as large as what is left of the budget allows
             left = CAPACITY - world.guard.usedOf(index.token)[0]
-            worth = index.nav() * max(left, 1) // WAD * 20  # the floor loses 5 %, a twentieth
+            worth = index.nav() * max(left, 1) // WAD * 19  # the floor loses a twentieth, and not a unit too much
             amount = min(index.largest(sell, buy), worth * D27 // index.price(sell))
             try_swap(index.order(sell, buy, max(amount, 1)))
         lost, bound = first - share_value(index), CAPACITY * (WINDOW + now() - start) // WINDOW
@@ -103,7 +103,7 @@ def test_malicious_strategist_costs_a_share_at_most_the_budget(world, seed):
     lost = bps(first - share_value(index), first)
     most = CAPACITY * (WINDOW + now() - start) // WINDOW / 10**14
     print(f"C1 seed {seed}: {done} swaps, {refused} refused, lost {lost} bps in 30 days, bound {most} bps")
-    assert done > 20 and lost > 100  # he really tried
+    assert done > 20 and lost > most / 2  # he really tried
 
 
 @pytest.fixture

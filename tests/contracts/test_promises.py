@@ -178,8 +178,9 @@ class Replay:
     def on_Redeem(self, e, t):
         self.base, self.since = self.supply(t) - (e["shares"] - e["feeShares"]), t
         self.issued -= e["shares"]
-        for token, amount in zip(self.components, e["amountsOut"], strict=True):
-            self.reserves[token] -= amount
+        for i, (token, amount) in enumerate(zip(self.components, e["amountsOut"], strict=True)):
+            if not e["deferMask"] >> i & 1:  # what was deferred leaves when it is claimed
+                self.reserves[token] -= amount
 
     def on_Defer(self, e, t):
         key = (e["token"], e["account"])
@@ -189,6 +190,7 @@ class Replay:
     def on_Claim(self, e, t):
         assert self.claims.pop((e["token"], e["account"])) == e["amount"]
         self.owed[e["token"]] -= e["amount"]
+        self.reserves[e["token"]] -= e["amount"]
 
     def on_Collect(self, e, t):
         self.issued += e["shares"]
