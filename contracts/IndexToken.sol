@@ -124,7 +124,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
             (supply, feeShares) = _retire(owner, shares, basket);
             amountsOut = _payBasket(shares - feeShares, supply, basket, minOut, receiver, deferMask);
         }
-        emit Redeem(msg.sender, owner, receiver, shares, feeShares, amountsOut);
+        emit Redeem(msg.sender, owner, receiver, shares, feeShares, deferMask, amountsOut);
     }
 
     /// @inheritdoc IIndexToken

@@ -52,6 +52,7 @@ interface IIndexToken {
         address indexed receiver,
         uint256 shares,
         uint256 feeShares,
+        uint256 deferMask,
         uint256[] amountsOut
     );
     event Defer(address indexed token, address indexed account, uint256 amount);

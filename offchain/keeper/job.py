@@ -50,6 +50,7 @@ DEVNET_MNEMONIC = "test test test test test test test test test test test junk" 
 RETRY_SECONDS = 600
 Result = TypeVar("Result")
 MAX_REFUSALS = 3  # in a row, before we wait for the world to settle
+LEFT_OVER = 4  # a plan that thin pools hold up is worth coming back for above this part of the drift band
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,7 +350,7 @@ class Keeper:
         blocked = any(item.is_blocked and item.side == "surplus" for item in trades.left)
         if (
             blocked
-            and self._drift(situation) > fraction_to_wad(self.spec.rebalance.drift_band)
+            and self._drift(situation) > fraction_to_wad(self.spec.rebalance.drift_band) // LEFT_OVER
             and later < plan.expires_at
         ):
             return RetryAt(
@@ -427,7 +428,7 @@ class Keeper:
     def _begin(self, situation: Situation) -> None:
         """Names the run, and makes sure that the ledger is of this chain and index."""
         self._bind(situation)
-        number = len(self.ledger.runs()) + 1
+        number = self.ledger.run_count() + 1
         self._run = _Run(id=f"{number}-{situation.block}", started=time.monotonic(), time=situation.time)
         log.info(
             "event=run run=%s index=%s block=%d time=%s",

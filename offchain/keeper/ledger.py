@@ -121,6 +121,10 @@ class Ledger:
             for row in rows
         ]
 
+    def run_count(self) -> int:
+        """How many runs there are, without reading what they hold."""
+        return int(self._db.execute("SELECT COUNT(DISTINCT run) FROM entries").fetchone()[0])
+
     def runs(self) -> list[dict[str, object]]:
         """One row a run: its read, decision, plan, simulation, receipts and outcome as JSON text, None where it never got."""
         cursor = self._db.execute("SELECT * FROM runs")

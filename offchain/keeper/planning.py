@@ -269,7 +269,12 @@ def _names(component: object) -> tuple[str, int]:
 
 
 def _require_drift(positions: list[Position], situation: Situation, spec: IndexSpec) -> None:
-    """Raises Stop when the basket is close enough to the weights that trading would only cost."""
+    """Raises Stop when the basket is close enough to the weights that trading would only cost.
+
+    A coin that has to enter or leave is traded however little it weighs: the band is for weights, not for membership.
+    """
+    if _membership_changes(positions, usd_to_nano(spec.rebalance.min_trade_usd)):
+        return
     values = [position.value for position in positions]
     drift = drift_of(values, [position.weight for position in positions])
     band = fraction_to_wad(spec.rebalance.drift_band)
@@ -280,6 +285,12 @@ def _require_drift(positions: list[Position], situation: Situation, spec: IndexS
                 reason=f"drift {format_weight(drift)} is below the band of {format_weight(band)}; next review {time_text(following)}"
             )
         )
+
+
+def _membership_changes(positions: list[Position], dust: int) -> bool:
+    """Whether something worth more than `dust` {nUSD} has to leave, or something has to enter."""
+    leaves = any(position.weight == 0 and position.value >= dust for position in positions)
+    return leaves or any(position.weight and not position.available for position in positions)
 
 
 def _stuck(situation: Situation, reasons: Mapping[str, str]) -> dict[str, str]:

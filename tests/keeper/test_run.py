@@ -317,3 +317,14 @@ def test_stop_of_a_stage_carries_the_outcome(fund: Fund, ledger: Path) -> None:
     with fund.keeper(ledger) as keeper, pytest.raises(Stop) as stopped:
         keeper.plan()
     assert isinstance(stopped.value.outcome, Skip)
+
+
+def test_coin_that_must_leave_is_traded_even_below_the_band(due: Fund, ledger: Path) -> None:
+    """The band is for weights: membership changes whatever the drift."""
+    with due.keeper(ledger, spec=a_spec(drift_band=0.5)) as keeper:
+        before = set(keeper.read().held)
+        decision = keeper.decide()
+        wanted = {coin for coin, weight in decision.target_weights.items() if weight}
+        assert before != wanted, "the fixture's review changes the members"
+        assert isinstance(keeper.run(), Done)
+        assert set(keeper.read().held) == wanted
