@@ -180,6 +180,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         Leg[] memory boughtLegs = new Leg[](ins.length);
         for (uint256 i; i < outs.length; ++i) {
             sold[i] = sold[i].zeroFloorSub(TokenLib.balance(outs[i].token));
+            if (sold[i] > outs[i].amount) revert Errors.SoldTooMuch(outs[i].token, sold[i], outs[i].amount);
             soldLegs[i] = Leg(outs[i].token, sold[i]);
         }
         for (uint256 i; i < ins.length; ++i) {

@@ -113,12 +113,14 @@ abstract contract ShareToken is IERC20Metadata, EIP712, Nonces {
     }
 
     /// @dev Burns `burned` shares of `account`, of which `left` leave the effective supply, until now `supply`.
+    /// Never reverts for a holder who has the shares: a supply beyond its word (a fee of 5 % for decades) stays at its end.
     function _leave(address account, uint256 burned, uint256 left, uint256 supply) internal {
         _takeShares(account, burned);
         (, uint256 issued,) = _readSupply();
         unchecked {
             // left <= burned <= what the account had <= issued <= supply
-            _writeSupply(supply - left, issued - burned, block.timestamp);
+            supply -= left;
+            _writeSupply(supply < 1 << 112 ? supply : type(uint112).max, issued - burned, block.timestamp);
         }
         emit Transfer(account, address(0), burned);
     }

@@ -78,6 +78,8 @@ library Errors {
     error ComponentUnknown(address token);
     /// @notice Thrown when the same token is sold and bought, or named twice, in one exchange.
     error ExchangeTokenRepeated(address token);
+    /// @notice Thrown when more of a token left than was sent: it takes a fee on top.
+    error SoldTooMuch(address token, uint256 sold, uint256 amount);
     /// @notice Thrown when an exchange wants to send more than is available after claims.
     error AvailableTooLow(address token, uint256 available, uint256 amount);
 
@@ -148,6 +150,8 @@ library Errors {
     error LegsInvalid(uint256 outs, uint256 ins);
     /// @notice Thrown when the route does not lead from the sold to the bought token.
     error RouteInvalid(address token);
+    /// @notice Thrown when a pool runs out of liquidity before it has taken all.
+    error PoolDry(address pool, uint256 taken, uint256 amount);
     /// @notice Thrown when a callback comes from somebody else than the pool in use.
     error NotPool(address caller);
 }

@@ -71,6 +71,8 @@ contract UniswapV3Taker is ITaker {
             abi.encode(token)
         );
         _pool = address(0);
+        uint256 taken = uint256(zeroForOne ? amount0 : amount1);
+        if (taken != amountIn) revert Errors.PoolDry(address(pool), taken, amountIn); // else the rest would stay here
         return zeroForOne ? (token1, uint256(-amount1)) : (token0, uint256(-amount0));
     }
 }

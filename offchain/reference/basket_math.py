@@ -35,8 +35,8 @@ def enter(word: SupplyWord, *, received: int, supply: int, now: int) -> SupplyWo
 
 
 def leave(word: SupplyWord, *, burned: int, supply: int, now: int) -> SupplyWord:
-    """ShareToken._leave: `burned` shares cease to exist, and the effective supply is `supply` from now on."""
-    return _written(base=supply, issued=uint(word.issued - burned), since=now)
+    """ShareToken._leave: `burned` shares cease to exist, and the effective supply is `supply` from now on, or its end."""
+    return _written(base=min(supply, UINT112_MAX), issued=uint(word.issued - burned), since=now)
 
 
 def _written(*, base: int, issued: int, since: int) -> SupplyWord:

@@ -309,6 +309,9 @@ class IndexModel:
                 if amount:
                     self.tokens[token].transfer(taker, self.address, amount)
             sold = [zero_floor_sub(old, self.balance(token)) for (token, _), old in zip(outs, before_out, strict=True)]
+            for (token, amount), left in zip(outs, sold, strict=True):
+                if left > amount:
+                    raise Reverted("SoldTooMuch", token, left, amount)
             bought = []
             for (token, least), old in zip(ins, before_in, strict=True):
                 arrived = zero_floor_sub(self.balance(token), old)

@@ -112,11 +112,8 @@ def test_v3_callback_is_for_the_pool_in_use_once(world, traded, deployer, eve, s
     assert why(world.rebalancer.swap, order, sender=strategist)[0] == "ShortDelivery"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG 4: what a V3 pool without liquidity left does not take stays in the taker, for anyone"
-)
-def test_what_a_dry_pool_does_not_take_does_not_stay_with_the_taker(world, traded, deployer, eve):
-    """A9: a pool that takes half and pays a fair price for all leaves the other half for the index, not for a stranger."""
+def test_a_dry_pool_is_refused_so_that_nothing_stays_with_the_taker(world, traded, deployer, eve, strategist):
+    """A9: a pool that takes 99 % and pays a fair price for all would leave the rest in the taker, for a stranger."""
     index, _ = traded
     amount = index.reserves()[A] // 100
     pool = deployer.deploy(GreedyPool, *index.tokens)
@@ -126,5 +123,7 @@ def test_what_a_dry_pool_does_not_take_does_not_stay_with_the_taker(world, trade
     index.tokens[1].mint(pool, paid, {"from": accounts[DEPLOYER]})
     pool.deliver(index.token, index.tokens[1], paid, {"from": eve})
     order = index.order(A, B, amount, payee=world.v3_taker, taker=world.v3_taker, data=addresses(pool))
-    world.rebalancer.swap(order, {"from": accounts[STRATEGIST]})
-    assert empty_handed(world, index.tokens)
+    reserves = index.reserves()
+    refused = why(world.rebalancer.swap, order, sender=strategist)
+    assert refused == ("PoolDry", pool.address, amount * 99 // 100, amount)
+    assert index.reserves() == reserves and empty_handed(world, index.tokens)

@@ -262,7 +262,9 @@ def test_a_chain_without_a_market_is_told_how_to_get_one(chain: Devnet) -> None:
 def test_a_file_beyond_the_contracts_bounds_is_refused_before_anything_is_sent(chain: Devnet, tmp_path: Path) -> None:
     file = tmp_path / "wild.toml"
     file.write_text(Path(EQ5).read_text() + "\n[guard]\nturnover_bps = 50_000\n")
-    with pytest.raises(SpecError, match=r"(?s)wild.toml.*guard.turnover_bps = 50000: write a whole number from 1 to 40000"):
+    with pytest.raises(
+        SpecError, match=r"(?s)wild.toml.*guard.turnover_bps = 50000: write a whole number from 1 to 40000"
+    ):
         plan_launch(chain.w3, the(chain, "deployer"), str(file))
 
 
