@@ -31,6 +31,7 @@ contract UniswapV3Taker is ITaker {
     uint160 private constant MAX_SQRT_PRICE_LIMIT = 1461446703485210103287273052203988822378723970341;
 
     address private transient _pool;
+    uint256 private transient _paid; // {tok} to the pool in use
 
     /// @notice Route as `data`: `abi.encode(address[] pools)`. The payee of the exchange must be this contract.
     function onExchange(Leg[] calldata outs, Leg[] calldata ins, bytes calldata data) external {
@@ -50,6 +51,7 @@ contract UniswapV3Taker is ITaker {
         require(msg.sender == _pool && msg.sender != address(0), Errors.NotPool(msg.sender));
         _pool = address(0);
         uint256 owed = uint256(amount0Delta > 0 ? amount0Delta : amount1Delta);
+        _paid = owed;
         IERC20(abi.decode(data, (address))).safeTransfer(msg.sender, owed);
     }
 
@@ -63,6 +65,7 @@ contract UniswapV3Taker is ITaker {
         require(zeroForOne || token == token1, Errors.RouteInvalid(token));
 
         _pool = address(pool);
+        _paid = 0;
         (int256 amount0, int256 amount1) = pool.swap(
             to,
             zeroForOne,
@@ -71,8 +74,7 @@ contract UniswapV3Taker is ITaker {
             abi.encode(token)
         );
         _pool = address(0);
-        uint256 taken = uint256(zeroForOne ? amount0 : amount1);
-        if (taken != amountIn) revert Errors.PoolDry(address(pool), taken, amountIn); // else the rest would stay here
+        if (_paid != amountIn) revert Errors.PoolDry(address(pool), _paid, amountIn); // else the rest would stay here
         return zeroForOne ? (token1, uint256(-amount1)) : (token0, uint256(-amount0));
     }
 }

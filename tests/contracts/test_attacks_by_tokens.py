@@ -19,7 +19,7 @@ from brownie import (
     RevertingBalanceToken,
 )
 
-from tests.contracts.support import ALICE, D27, DAY, MAX, WAD, accounts, ceil_div, reason, undone, wait, why
+from tests.contracts.support import ALICE, DAY, MAX, WAD, accounts, ceil_div, reason, undone, wait, why
 
 BAD = 1  # place of the bad component
 MASK = 1 << BAD

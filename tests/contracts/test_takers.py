@@ -15,7 +15,7 @@ from brownie import GreedyPool
 from eth_abi import encode
 
 from tests.contracts.pools import Pools
-from tests.contracts.support import DEPLOYER, STRATEGIST, WAD, accounts, why
+from tests.contracts.support import DEPLOYER, WAD, accounts, why
 
 A, B = 0, 1
 
