@@ -18,8 +18,9 @@ abdicate
 """
 
 import pytest
-from brownie import accounts, web3
+from brownie import ExchangeGuard, Rebalancer, accounts, web3
 
+from offchain.chain.core import STRATEGIST as STRATEGIST_ROLE
 from offchain.chain.deploy import selectors
 from tests.contracts.support import (
     DAY,
@@ -343,3 +344,35 @@ def test_nobody_can_take_back_an_abdication(mixed, governor):
 def test_set_authority_needs_the_old_authority(mixed, governor, eve):
     for who in (governor, eve):
         assert why(mixed.token.setAuthority, DEAD, sender=who) == ("AccessManagedUnauthorized", who.address)
+
+
+def test_set_authority_can_be_abdicated(world, mixed, governor):
+    """G7: who may never be replaced cannot be replaced, not even by himself."""
+    before = mixed.token.authority()
+    mixed.govern(mixed.token.abdicate, mixed.token.setAuthority.signature)
+    call = mixed.authority.encode_abi("updateAuthority", [mixed.address, world.authority.address])
+    refused = why_call({"to": mixed.authority.address, "from": str(governor), "data": call})
+    assert refused is not None and refused[0] == "Abdicated"
+    assert mixed.token.authority() == before
+
+
+def test_an_index_can_move_to_a_new_rebalancer_and_guard(world, mixed, governor, strategist, deployer, eve):
+    """The governor registers it there, names them, and gives the strategist his role; the old ones have no say any more."""
+    rebalancer, guard = deployer.deploy(Rebalancer, world.oracle), deployer.deploy(ExchangeGuard, world.oracle)
+    tokens = [token.address for token in mixed.tokens]
+    refused = why(rebalancer.register, mixed.token, POLICY.as_tuple(), tokens, sender=eve)
+    assert refused == ("NotAuthorized", eve.address, mixed.address)
+
+    rebalancer.register(mixed.token, POLICY.as_tuple(), tokens, {"from": governor})
+    guard.register(mixed.token, LIMITS.as_tuple(), {"from": governor})
+    mixed.govern(mixed.token.setRebalancer, rebalancer)
+    mixed.govern(mixed.token.setGuard, guard)
+    powers = [rebalancer.startPlan.signature, rebalancer.swap.signature, rebalancer.endPlan.signature]
+    manage(mixed.authority, "setTargetFunctionRole", rebalancer, powers, STRATEGIST_ROLE, sender=governor)
+
+    start = (mixed.token, 1, mixed.version, [], mixed.tilted(), DAY)
+    rebalancer.startPlan(*start, {"from": strategist})
+    assert rebalancer.planOf(mixed.token)[0] == 1 and guard.valuationOf(mixed.token)[0] > 0
+    mixed.start(mixed.tilted())  # the old one can still plan, but no longer trade
+    order = mixed.order(0, 1, 1)
+    assert why(world.rebalancer.swap, order, sender=strategist)[0] in ("NotRebalancer", "SurplusExceeded")
