@@ -5,8 +5,9 @@ leaves one open. Imports nothing of brownie.
 """
 
 from offchain.devnet.anvil import Anvil
+from offchain.devnet.listing import Pool, Token
 from offchain.devnet.node import LocalNode
 from offchain.devnet.quotes import choose_coins
-from offchain.devnet.world import Devnet, Pool, Token
+from offchain.devnet.world import Devnet
 
 __all__ = ["Anvil", "Devnet", "LocalNode", "Pool", "Token", "choose_coins"]

@@ -6,8 +6,8 @@ same inputs give the same chain.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import rlp  # type: ignore[import-untyped]
@@ -19,26 +19,23 @@ from offchain.chain.artifacts import Artifact, artifact, chainlink_proxy, vendor
 from offchain.chain.transactions import Call, require_mined, submit_many
 from offchain.devnet.genuine import ZERO, Contracts, place_canonical, v2_pair_address, v3_pool_address
 from offchain.devnet.liquidity import LARGE_VOLUME
-from offchain.devnet.node import LocalNode
-from offchain.devnet.quotes import USDC_ID, WETH_ID, Quote, read_quotes, require_known, to_date, to_seconds, token_facts
-from offchain.devnet.world import (
+from offchain.devnet.listing import (
     FEED_DECIMALS,
     LARGE_COIN_FEE,
     MAKER_ETHER,
     SMALL_FEED_DECIMALS,
     SMALL_PRICE,
     WETH_USDC_FEE,
-    Devnet,
     Pool,
     Token,
     dollar,
 )
+from offchain.devnet.node import LocalNode
+from offchain.devnet.quotes import USDC_ID, WETH_ID, Quote, read_quotes, require_known, to_date, to_seconds, token_facts
 from offchain.errors import ChainError
 
 if TYPE_CHECKING:
     from offchain.market import Market
-
-log = logging.getLogger(__name__)
 
 V2_FEE = 3000  # {1e-6}
 NAMES = {WETH_ID: "Wrapped Ether", USDC_ID: "USD Coin"}
@@ -65,8 +62,19 @@ class _Deployments:
         return address
 
 
-def build(node: LocalNode, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
-    """See Devnet.build."""
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """What is deployed before anything is traded: contracts, tokens by coin id, and the quotes of `first` {s}."""
+
+    contracts: Contracts
+    tokens: dict[str, Token]
+    quotes: dict[str, Quote]
+    first: int
+    operator: str
+
+
+def place(node: LocalNode, market: Market, *, start: object, coins: Sequence[str]) -> Placed:
+    """Deploys contracts, tokens and feeds on a fresh node that is earlier than `start`; the pools open later."""
     w3, first = node.w3, to_seconds(start)
     if node.timestamp >= first:
         raise ChainError(
@@ -91,10 +99,7 @@ def build(node: LocalNode, market: Market, *, start: object, coins: Sequence[str
         hashes = submit_many(w3, operator, queue.calls)
     require_mined(w3, hashes)
 
-    world = Devnet(node, market, contracts=contracts, tokens=tokens, opened=(), operator=operator)
-    world.begin(quotes, first)
-    log.info("built a market of %d coins at %s", len(tokens), to_date(first))
-    return world
+    return Placed(contracts=contracts, tokens=tokens, quotes=quotes, first=first, operator=operator)
 
 
 def _deploy_genuine(queue: _Deployments, operator: str) -> Contracts:

@@ -22,7 +22,6 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import isqrt
@@ -35,7 +34,9 @@ from offchain.chain.artifacts import Artifact, artifact, chainlink_proxy, vendor
 from offchain.chain.client import rpc_batch
 from offchain.chain.transactions import Call, at, require_mined, send, submit_many
 from offchain.devnet import liquidity as rule
+from offchain.devnet.build import place
 from offchain.devnet.genuine import MULTICALL3, PERMIT2, Contracts
+from offchain.devnet.listing import Pool, Token, dollar
 from offchain.devnet.node import LocalNode
 from offchain.devnet.quotes import USDC_ID, WETH_ID, Quote, read_quotes, to_date, to_seconds
 from offchain.errors import ChainError
@@ -47,11 +48,6 @@ log = logging.getLogger(__name__)
 
 SETTLE = 3600  # {s}
 BEFORE_START = 86_400  # {s} genesis lies this long before the first date
-FEED_DECIMALS, SMALL_FEED_DECIMALS = 8, 18
-SMALL_PRICE = Fraction(1, 10_000)  # {USD/TOK} below it a feed of 8 decimals says too little
-MAKER_ETHER = 10**9 * 10**18  # {wei} what the market maker can wrap
-WETH_USDC_FEE = 500  # {1e-6}
-LARGE_COIN_FEE = 3000  # {1e-6}
 
 # Gas one item of a batch may use, and what fits into one transaction.
 OPEN_GAS, TRADE_GAS, REPORT_GAS, TX_GAS = 7_500_000, 700_000, 150_000, 16_000_000
@@ -68,51 +64,6 @@ _ABI_OF: dict[str, Callable[[], Artifact]] = {
     "v3_positions": lambda: vendor("NonfungiblePositionManager"),
     "market_maker": lambda: artifact("MarketMaker"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """One genuine Uniswap pool. `fee` in millionths (3000 = 0.3 %), for both kinds."""
-
-    kind: str  # "v2" or "v3"
-    address: str
-    fee: int
-    token0: str
-    token1: str
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "kind": self.kind,
-            "address": self.address,
-            "fee": self.fee,
-            "token0": self.token0,
-            "token1": self.token1,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Token:
-    """One coin of the market as an ERC-20 with its feed and pools."""
-
-    id: str
-    address: str
-    symbol: str
-    decimals: int
-    feed: str  # Chainlink's proxy, {USD/TOK}
-    feed_decimals: int
-    aggregator: str  # what the proxy reads now
-    pools: tuple[Pool, ...]
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "address": self.address,
-            "symbol": self.symbol,
-            "decimals": self.decimals,
-            "feed": self.feed,
-            "feed_decimals": self.feed_decimals,
-            "aggregator": self.aggregator,
-            "pools": [pool.as_dict() for pool in self.pools],
-        }
 
 
 class Devnet:
@@ -152,9 +103,12 @@ class Devnet:
     @classmethod
     def build(cls, node: LocalNode, market: Market, *, start: object, coins: Sequence[str]) -> Devnet:
         """Deploys everything on a fresh node and leaves it at `start` exactly, with prices and pools of that date."""
-        from offchain.devnet.build import build  # it is made of what this file defines
-
-        return build(node, market, start=start, coins=coins)
+        placed = place(node, market, start=start, coins=coins)
+        world = cls(node, market, contracts=placed.contracts, tokens=placed.tokens, opened=(), operator=placed.operator)
+        world._run(world._openings(placed.quotes), timestamp=placed.first - SETTLE)
+        world._run(world._reports(placed.quotes), timestamp=placed.first)
+        log.info("built a market of %d coins at %s", len(placed.tokens), to_date(placed.first))
+        return world
 
     @classmethod
     def attach(cls, node: LocalNode, market: Market, manifest: dict[str, object]) -> Devnet:
@@ -270,11 +224,6 @@ class Devnet:
             self._run(calls, timestamp=settled)
             calls = []
         self._run([*calls, *self._reports(fresh)], timestamp=then)
-
-    def begin(self, quotes: dict[str, Quote], first: int) -> None:
-        """Opens the pools and gives the feeds their first answers; the world is at `first` {s} afterwards. For `build`."""
-        self._run(self._openings(quotes), timestamp=first - SETTLE)
-        self._run(self._reports(quotes), timestamp=first)
 
     def _quotes(self, until: int) -> dict[str, Quote]:
         return read_quotes(self.market, self.tokens, until=until)
@@ -447,11 +396,6 @@ class Devnet:
                 root, _ = self._stand(token, pool, known)
                 targets.append((pool.address, pool.kind == "v3", root, self.pool_state(pool)[1]))
         send(self.w3, self.operator, self._maker.functions.trade(targets))
-
-
-def dollar(seen_at: int) -> Quote:
-    """USDC at exactly one dollar, for markets that do not list it."""
-    return Quote(id=USDC_ID, price=Fraction(1), seen_at=seen_at, volume=float("nan"))
 
 
 def _words(answer: str) -> list[int]:
