@@ -5,7 +5,7 @@ and holds tokens for others here.
 """
 
 import pytest
-from brownie import GreedyPool, ReentrantTaker, UnderpayingTaker
+from brownie import Churner, GreedyPool, ReentrantTaker, UnderpayingTaker
 from eth_abi import encode
 
 from tests.contracts.support import (
@@ -90,10 +90,7 @@ def test_a_donation_cannot_be_taken_back(index, bob, eve):
 
 @pytest.mark.parametrize("streaming", [0, 5 * 10**16])
 def test_looping_with_one_share_unit_drains_nothing(world, eve, streaming):
-    """A3: hundreds of mints and redemptions of the smallest sizes never take more than they bring.
-
-    The property tests run the 10⁴ loops of the list on the formulas; these run on the chain, with the fee that is
-    pending in between."""
+    """A3: mints and redemptions of the smallest sizes, one transaction each, never take more than they bring."""
     index = world.create([world.token(d) for d in (0, 2, 6, 18, 27)], streaming_fee=streaming)
     index.fund(eve, WAD)
     for token in index.tokens:
@@ -115,6 +112,27 @@ def test_looping_with_one_share_unit_drains_nothing(world, eve, streaming):
         after = index.token.totalSupply()
         assert after == supply
     assert all(a >= r for a, r in zip(index.reserves(), reserves, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("decimals", "loops", "batch"),
+    [((0, 18), 10_000, 100), (tuple(range(28)), 200, 10), (tuple(i % 28 for i in range(40)), 100, 5)],
+    ids=["ten thousand loops", "every decimals", "forty components"],
+)
+def test_the_rounding_drain_only_costs(world, eve, decimals, loops, batch):
+    """A3: 10⁴ loops of mint(1) and redeem(1): the attacker's tokens strictly fall, what backs a share never does."""
+    index = world.create([world.token(d) for d in decimals], streaming_fee=0)
+    churner = eve.deploy(Churner)
+    gifts = [loops * (amount + 10) for amount in index.token.previewMint(1)[0]]
+    for token, gift in zip(index.tokens, gifts, strict=True):
+        token.mint(churner, gift, {"from": eve})
+    supply, reserves = index.token.totalSupply(), index.reserves()
+    for _ in range(loops // batch):
+        churner.churn(index.token, 1, batch, {"from": eve})
+    held = [token.balanceOf(churner) for token in index.tokens]
+    assert all(h <= g for h, g in zip(held, gifts, strict=True)) and sum(held) <= sum(gifts) - loops
+    assert index.token.totalSupply() == supply and index.token.balanceOf(churner) == 0
+    assert [r + g - h for r, g, h in zip(reserves, gifts, held, strict=True)] == index.reserves()
 
 
 @pytest.mark.parametrize("decimals", [18, 24, 27])
