@@ -16,7 +16,7 @@ help:            ## show this list
 setup:           ## install everything into .venv, node_modules and .toolchain, and compile the contracts
 	@$(PYTHON) run.py setup
 
-demo:            ## an index from definition to rebalance on a local chain (MARKET=<folder or name>)
+demo:            ## an index from its file to its report on a local chain (MARKET=<file or folder>)
 	@$(PYTHON) run.py demo
 
 test:            ## all tests: without a chain, contracts, journeys
@@ -25,7 +25,7 @@ test:            ## all tests: without a chain, contracts, journeys
 test-fast:       ## the tests that need no chain, in seconds
 	@$(PYTHON) run.py test-fast
 
-bench:           ## measure speed, gas and tracking
+bench:           ## measure gas beside limits, peers and goals; writes gas.json and README's table
 	@$(PYTHON) run.py bench
 
 lint:            ## check style and formatting of the Python code (ruff)
@@ -34,7 +34,7 @@ lint:            ## check style and formatting of the Python code (ruff)
 types:           ## check the types of offchain/ (mypy)
 	@$(PYTHON) run.py types
 
-chain:           ## start a local chain with a market and an index, and keep it running (BALLAST_PORT=8545)
+chain:           ## open a local chain with a market on it until Ctrl-C (BALLAST_PORT=8545, MARKET=...)
 	@$(PYTHON) run.py chain
 
 clean:           ## remove what set-up, compiler and tests made; keystores and live deployments stay

@@ -97,11 +97,6 @@ def to_shares(shares: Number) -> int:
     return to_tokens(shares, SHARE_DECIMALS)
 
 
-def from_shares(shares: int) -> Decimal:
-    """{share} quanta → whole shares, exact."""
-    return from_tokens(shares, SHARE_DECIMALS)
-
-
 def usd_to_nano(usd: Number) -> int:
     """US dollars → whole nano-dollars {nUSD}, rounded down: the integer that exact weights are computed from."""
     return _scale(usd, 9, ROUND_FLOOR)
@@ -116,16 +111,6 @@ def price_to_d27(usd_per_token: Number, decimals: int) -> int:
 def bps_to_wad(bps: int) -> int:
     """Basis points → D18: 95 bps → 0.0095e18."""
     return bps * (WAD // BPS)
-
-
-def bps_to_fraction(bps: int) -> float:
-    """Basis points → float ratio: 95 → 0.0095."""
-    return bps / BPS
-
-
-def fraction_to_bps(fraction: Number) -> Decimal:
-    """Ratio → basis points, exact: 0.0095 → 95."""
-    return to_decimal(fraction) * BPS
 
 
 def format_tokens(amount: int, decimals: int, *, places: int = 6) -> str:

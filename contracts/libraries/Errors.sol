@@ -109,8 +109,6 @@ library Errors {
     error PlanMismatch(uint256 planId, uint256 expected);
     /// @notice Thrown when no plan is live.
     error PlanExpired(uint256 planId, uint256 expiresAt);
-    /// @notice Thrown when a plan that is still live would be ended by a stranger.
-    error PlanLive(uint256 planId, uint256 expiresAt);
     /// @notice Thrown when the step named by the caller is not the next one of the plan.
     error StepMismatch(uint256 step, uint256 expected);
     /// @notice Thrown when a new plan comes too early.

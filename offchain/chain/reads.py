@@ -145,12 +145,6 @@ def read_state(w3: Web3, core: Core, index: str, block: BlockIdentifier = "lates
     return _struct(IndexState, cast("Sequence[object]", answer), components)
 
 
-def read_prices_at(w3: Web3, core: Core, tokens: Sequence[str], block: BlockIdentifier = "latest") -> dict[str, int]:
-    """Token → D27{nUSD/tok} at a block, zero where there is no price; one request."""
-    (answer,) = _ask(w3, core.contract(w3, "lens"), "pricesOf", [core.oracle, list(tokens)], block)
-    return dict(zip(tokens, cast("Sequence[int]", answer), strict=True))
-
-
 def _ask(
     w3: Web3, lens: Contract, name: str, arguments: Sequence[object], block: BlockIdentifier
 ) -> tuple[object, ...]:

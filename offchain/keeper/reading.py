@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from offchain.devnet import Devnet
 
 SPACING = {100: 1, 500: 10, 3000: 60, 10000: 200}  # {1e-6} → ticks, as Uniswap V3's factory has them
-ZERO_ADDRESS = "0x" + "0" * 40
 
 
 @dataclass(frozen=True, kw_only=True)

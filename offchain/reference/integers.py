@@ -8,7 +8,6 @@ from __future__ import annotations
 from offchain.errors import BallastError
 
 UINT256_MAX = 2**256 - 1
-UINT128_MAX = 2**128 - 1
 UINT112_MAX = 2**112 - 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from offchain.reference.constants import MAX_PRICE
 from offchain.reference.integers import Reverted, uint
 
 PRICE_DECIMALS = 36  # nano-USD (9) for one base unit in D27
@@ -26,10 +25,3 @@ def chainlink_price(
     if not (updated_at <= now and now - updated_at <= max_age):
         raise Reverted("PriceStale", updated_at, max_age)
     return uint(answer * multiplier) // divisor
-
-
-def oracle_price(feed_price: int) -> int:
-    """PriceOracle.price: the feed's price if it is in (0, 2^160)."""
-    if not 0 < feed_price <= MAX_PRICE:
-        raise Reverted("PriceBad", feed_price)
-    return feed_price

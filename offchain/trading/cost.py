@@ -12,8 +12,6 @@ from offchain.trading.pools import FEE_UNIT
 from offchain.trading.routes import Pools, Route, mid_of_route
 from offchain.units import BPS
 
-WEI = 10**18
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:

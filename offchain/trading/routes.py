@@ -14,7 +14,6 @@ from eth_abi.abi import encode
 
 from offchain.trading.pools import NoQuote, Pool, mid_out, other_token, quote
 
-MAX_HOPS = 2
 BASE_GAS = {"v2": 330_000, "v3": 330_000}  # {gas} of a swap of the rebalancer without its pools
 HOP_GAS = {"v2": 75_000, "v3": 95_000}  # {gas} of each pool
 
