@@ -65,6 +65,11 @@ contract ExchangeGuard is IExchangeGuard {
         _charge(msg.sender, limits, loss, turnover);
     }
 
+    /// @inheritdoc IExchangeGuard
+    function chargeFee(uint256 shares, uint256 supply) external {
+        _charge(msg.sender, _registeredLimits(msg.sender), BudgetMath.fractionUp(shares, supply), 0);
+    }
+
     /* FACTORY AND GOVERNOR */
 
     /// @inheritdoc IExchangeGuard

@@ -13,6 +13,7 @@ import {IIndexToken} from "./interfaces/IIndexToken.sol";
 import {ITaker, Leg} from "./interfaces/ITaker.sol";
 import {BasketLib, Terms} from "./libraries/BasketLib.sol";
 import {BasketMath} from "./libraries/BasketMath.sol";
+import {BudgetMath} from "./libraries/BudgetMath.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {FeeMath} from "./libraries/FeeMath.sol";
@@ -38,6 +39,13 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         uint32 mintPausedUntil; // {s}
     }
 
+    /// @dev The fee module and the bucket of fee shares that modules may mint.
+    struct FeeModuleWord {
+        address module;
+        uint64 used; // D18{1} of supply as of `updatedAt`
+        uint32 updatedAt; // {s}
+    }
+
     address public immutable factory;
 
     /* BASKET */
@@ -53,6 +61,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     bool private _mintPauseUsed;
     bool private _exchangePauseUsed;
     address public guard;
+    FeeModuleWord private _feeModule;
+    mapping(bytes32 change => uint256 earliest) private _notices; // {s} from when a higher fee may be set
     mapping(bytes4 selector => bool) public abdicated;
 
     modifier onlyRebalancer() {
@@ -62,8 +72,7 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
 
     /// @dev A role of the authority, unless the power was given up.
     modifier onlyPower() {
-        require(!abdicated[msg.sig], Errors.Abdicated(msg.sig));
-        _checkCanCall(msg.sender, msg.data);
+        _checkPower();
         _;
     }
 
@@ -148,6 +157,13 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         feeShares = _collect();
     }
 
+    /// @inheritdoc IIndexToken
+    function burn(uint256 shares) external nonReentrant {
+        if (shares == 0) revert Errors.ZeroShares();
+        _leave(msg.sender, shares, shares, _effectiveSupply(_streamingRate()));
+        emit Burn(msg.sender, shares);
+    }
+
     /* MODULE */
 
     /// @inheritdoc IIndexToken
@@ -222,6 +238,24 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     }
 
     /// @inheritdoc IIndexToken
+    function mintFeeShares(uint256 shares, address receiver) external nonReentrant {
+        bool isRebalancer = msg.sender == rebalancer;
+        if (!isRebalancer && msg.sender != _feeModule.module) revert Errors.NotFeeModule(msg.sender);
+        if (shares == 0) revert Errors.ZeroShares();
+
+        uint256 supply = _effectiveSupply(_streamingRate());
+        uint256 left = moduleFeeLeft();
+        uint256 fraction = BudgetMath.fractionUp(shares, supply);
+        if (fraction > left) revert Errors.ModuleFeeExceeded(fraction, left);
+        _feeModule.used = uint64(Constants.MAX_MODULE_FEE - left + fraction);
+        _feeModule.updatedAt = uint32(block.timestamp);
+        if (isRebalancer) IExchangeGuard(guard).chargeFee(shares, supply);
+        _enter(receiver, shares, supply + shares);
+
+        emit MintFeeShares(msg.sender, receiver, shares);
+    }
+
+    /// @inheritdoc IIndexToken
     function bootstrap(uint256 shares, address receiver) external nonReentrant {
         require(msg.sender == factory, Errors.NotFactory(msg.sender));
         (, uint256 issued,) = _readSupply();
@@ -244,27 +278,40 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /* GOVERNOR */
 
     /// @inheritdoc IIndexToken
+    function announceFee(bytes4 selector, uint256 fee) external nonReentrant onlyPower {
+        uint256 earliest = block.timestamp + Constants.FEE_NOTICE;
+        _notices[_change(selector, fee)] = earliest;
+        emit AnnounceFee(selector, fee, earliest);
+    }
+
+    /// @inheritdoc IIndexToken
     function setStreamingFee(uint256 annualFee) external nonReentrant onlyPower {
+        uint256 oldFee = streamingFee;
         // What the old rate has earned becomes part of the base; only the future grows at the new rate.
         uint256 supply = _effectiveSupply(_streamingRate());
         (, uint256 issued,) = _readSupply();
         _writeSupply(supply, issued, block.timestamp);
         (Terms memory terms, address[] memory list) = _readAll();
         terms.streamingRate = _checkStreamingFee(annualFee, supply);
+        _requireNotice(annualFee, oldFee);
         _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
     function setMintFee(uint256 fee) external nonReentrant onlyPower {
         (Terms memory terms, address[] memory list) = _readAll();
+        uint256 oldFee = terms.mintFee;
         terms.mintFee = _checkMintFee(fee);
+        _requireNotice(fee, oldFee);
         _writeAll(terms, list);
     }
 
     /// @inheritdoc IIndexToken
     function setRedeemFee(uint256 fee) external nonReentrant onlyPower {
         (Terms memory terms, address[] memory list) = _readAll();
+        uint256 oldFee = terms.redeemFee;
         terms.redeemFee = _checkRedeemFee(fee);
+        _requireNotice(fee, oldFee);
         _writeAll(terms, list);
     }
 
@@ -291,6 +338,12 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /// @inheritdoc IIndexToken
     function setGuard(address newGuard) external nonReentrant onlyPower {
         _setGuard(newGuard);
+    }
+
+    /// @inheritdoc IIndexToken
+    function setFeeModule(address newModule) external nonReentrant onlyPower {
+        _feeModule.module = newModule;
+        emit SetFeeModule(newModule);
     }
 
     /// @inheritdoc IIndexToken
@@ -425,6 +478,25 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
     /// @inheritdoc IIndexToken
     function feeRecipient() external view returns (address) {
         return BasketLib.readTerms(_basket.list).feeRecipient();
+    }
+
+    /// @inheritdoc IIndexToken
+    function noticeOf(bytes4 selector, uint256 fee) external view returns (uint256) {
+        return _notices[_change(selector, fee)];
+    }
+
+    /// @inheritdoc IIndexToken
+    function feeModule() external view returns (address) {
+        return _feeModule.module;
+    }
+
+    /// @inheritdoc IIndexToken
+    function moduleFeeLeft() public view returns (uint256) {
+        FeeModuleWord memory word = _feeModule;
+        return Constants.MAX_MODULE_FEE
+            - BudgetMath.usedAfter(
+                word.used, Constants.MAX_MODULE_FEE, Constants.MODULE_FEE_WINDOW, block.timestamp - word.updatedAt
+            );
     }
 
     /// @inheritdoc IIndexToken
@@ -628,6 +700,19 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         emit Collect(recipient, feeShares);
     }
 
+    /// @dev A fee only rises when that was announced to the holders in time; each announcement serves once.
+    function _requireNotice(uint256 fee, uint256 old) private {
+        if (fee <= old) return;
+        bytes32 change = _change(msg.sig, fee);
+        uint256 earliest = _notices[change];
+        if (earliest == 0 || block.timestamp < earliest) revert Errors.FeeNotDue(msg.sig, fee, earliest);
+        delete _notices[change];
+    }
+
+    function _change(bytes4 selector, uint256 fee) private pure returns (bytes32) {
+        return keccak256(abi.encode(selector, fee));
+    }
+
     /// @dev The D18{1/year} rate of a fee, from now on with `base` {share}.
     function _checkStreamingFee(uint256 annualFee, uint256 base) private returns (uint56) {
         _checkBound("streamingFee", annualFee, 0, Constants.MAX_STREAMING_FEE);
@@ -660,6 +745,11 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         _checkBound("supplyCap", wholeShares, 1, type(uint48).max);
         emit SetSupplyCap(wholeShares);
         return uint48(wholeShares);
+    }
+
+    function _checkPower() private {
+        if (abdicated[msg.sig]) revert Errors.Abdicated(msg.sig);
+        _checkCanCall(msg.sender, msg.data);
     }
 
     function _setRebalancer(address newRebalancer) private {

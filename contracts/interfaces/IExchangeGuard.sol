@@ -67,4 +67,10 @@ interface IExchangeGuard {
     /// @param bought what arrived, {tok}
     /// @param supply {share}
     function check(Leg[] calldata sold, Leg[] calldata bought, uint256 supply) external;
+
+    /// @notice Charges fee shares that the rebalancer mints on the calling index to its loss budget, rounded up.
+    /// @dev Errors: NotRegistered, LossBudgetExceeded.
+    /// @param shares {share} to be minted
+    /// @param supply {share} before
+    function chargeFee(uint256 shares, uint256 supply) external;
 }

@@ -58,15 +58,19 @@ interface IIndexToken {
     event Defer(address indexed token, address indexed account, uint256 amount);
     event Claim(address indexed token, address indexed account, address receiver, uint256 amount);
     event Collect(address indexed recipient, uint256 shares);
+    event MintFeeShares(address indexed module, address indexed receiver, uint256 shares);
+    event Burn(address indexed account, uint256 shares);
     event Exchange(address indexed taker, address payee, Leg[] sold, Leg[] bought);
     event UpdateComponents(uint256 version, address[] components);
     event SetStreamingFee(uint256 annualFee, uint256 rate, uint256 base);
+    event AnnounceFee(bytes4 indexed selector, uint256 fee, uint256 earliest);
     event SetMintFee(uint256 fee);
     event SetRedeemFee(uint256 fee);
     event SetFeeRecipient(address indexed recipient);
     event SetSupplyCap(uint256 wholeShares);
     event SetRebalancer(address indexed rebalancer);
     event SetGuard(address indexed guard);
+    event SetFeeModule(address indexed module);
     event PauseMint(uint256 until);
     event PauseExchange(uint256 until);
     event ArmPauses();
@@ -118,6 +122,15 @@ interface IIndexToken {
     function rebalancer() external view returns (address);
 
     function guard() external view returns (address);
+
+    /// @notice {s} from when `selector` accepts the higher `fee`, zero if it was not announced.
+    function noticeOf(bytes4 selector, uint256 fee) external view returns (uint256);
+
+    /// @notice The module that may mint fee shares besides the rebalancer, zero for none.
+    function feeModule() external view returns (address);
+
+    /// @notice D18{1} of the supply that modules may still mint now.
+    function moduleFeeLeft() external view returns (uint256);
 
     function factory() external view returns (address);
 
@@ -179,6 +192,10 @@ interface IIndexToken {
     /// @notice Mints the fee shares earned so far to the fee recipient. Anyone may.
     function collect() external returns (uint256 feeShares);
 
+    /// @notice Gives up `shares` of the caller for all other holders: the basket stays, the supply falls.
+    /// @dev Errors: ZeroShares, BalanceTooLow.
+    function burn(uint256 shares) external;
+
     /* MODULE */
 
     /// @notice Sends `outs` to `payee`, calls `taker`, and requires that `ins` arrived. Rebalancer only.
@@ -199,10 +216,20 @@ interface IIndexToken {
     /// @param additions tokens to append
     function updateComponents(uint256 removeMask, address[] calldata additions) external;
 
+    /// @notice Mints `shares` {share} that a fee has earned to `receiver`. Rebalancer and fee module only.
+    /// @dev Hard bound, whoever calls: a bucket of MAX_MODULE_FEE of the supply that drains within MODULE_FEE_WINDOW. What
+    /// the rebalancer mints is also charged to the loss budget of the guard (G2).
+    /// Errors: NotFeeModule, ZeroShares, ModuleFeeExceeded, ReceiverInvalid, the guard's.
+    function mintFeeShares(uint256 shares, address receiver) external;
+
     /// @notice Mints the first shares; factory only, once, after the seed amounts were sent here.
     function bootstrap(uint256 shares, address receiver) external;
 
     /* GOVERNOR AND GUARDIAN (roles of the authority) */
+
+    /// @notice Announces a higher fee: `selector` names its setter, which accepts `fee` once, FEE_NOTICE from now or later.
+    /// @dev The notice is in the code, so that holders can leave first whatever delays the authority has.
+    function announceFee(bytes4 selector, uint256 fee) external;
 
     /// @notice Sets the streaming fee from now on; what was earned so far is kept at the old rate.
     function setStreamingFee(uint256 annualFee) external;
@@ -220,6 +247,9 @@ interface IIndexToken {
     function setRebalancer(address newRebalancer) external;
 
     function setGuard(address newGuard) external;
+
+    /// @notice Names the fee module, or with zero none. What modules minted so far stays counted.
+    function setFeeModule(address newModule) external;
 
     /// @notice Pauses minting for `duration` {s}, at most seven days, once until the governor arms it again.
     function pauseMint(uint256 duration) external;

@@ -20,6 +20,10 @@ library Constants {
     uint256 internal constant MAX_MINT_FEE = 0.01e18; // D18{1} 1 %
     uint256 internal constant MAX_REDEEM_FEE = 0.01e18; // D18{1} 1 %
 
+    uint256 internal constant FEE_NOTICE = 3 days; // {s} from the announcement of a higher fee until it may be set
+    uint256 internal constant MAX_MODULE_FEE = 0.1e18; // D18{1} of supply that modules may mint per window, 10 %
+    uint256 internal constant MODULE_FEE_WINDOW = 30 days; // {s}
+
     /* SAFETY */
     uint256 internal constant MAX_PAUSE = 7 days; // {s}
     uint256 internal constant MAX_LOSS_CAPACITY = 0.05e18; // D18{1} of NAV per window, 5 %

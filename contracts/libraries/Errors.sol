@@ -60,6 +60,12 @@ library Errors {
     error Abdicated(bytes4 selector);
     /// @notice Thrown when a caller is not the rebalancer of the index.
     error NotRebalancer(address caller);
+    /// @notice Thrown when a higher fee was not announced, or too recently. `earliest` is zero if it was not announced.
+    error FeeNotDue(bytes4 selector, uint256 fee, uint256 earliest);
+    /// @notice Thrown when a caller is neither the rebalancer nor the fee module of the index.
+    error NotFeeModule(address caller);
+    /// @notice Thrown when modules would mint more fee shares than the hard bound has left. Fractions of supply, D18.
+    error ModuleFeeExceeded(uint256 fraction, uint256 left);
     /// @notice Thrown when a caller is not the factory that made the index.
     error NotFactory(address caller);
     /// @notice Thrown when the index is bootstrapped twice.

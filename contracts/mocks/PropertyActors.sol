@@ -26,6 +26,8 @@ contract ObedientTaker is ITaker {
 /// @notice A guard that agrees to everything, for the machine that tests the index alone.
 contract NodGuard {
     function check(Leg[] calldata, Leg[] calldata, uint256) external {}
+
+    function chargeFee(uint256, uint256) external {}
 }
 
 /// @title MidCallProbe
@@ -81,6 +83,8 @@ contract StateReader {
         uint256[4] fees; // streaming fee, streaming rate, mint fee, redeem fee
         uint256 supplyCap;
         address feeRecipient;
+        address feeModule;
+        uint256 moduleFeeLeft;
         address[] components;
         uint256[] shares; // of each account
         uint256[] balances; // of the index in each token, zero if unreadable
@@ -103,6 +107,8 @@ contract StateReader {
         state.fees = [index.streamingFee(), index.streamingRate(), index.mintFee(), index.redeemFee()];
         state.supplyCap = index.supplyCap();
         state.feeRecipient = index.feeRecipient();
+        state.feeModule = index.feeModule();
+        state.moduleFeeLeft = index.moduleFeeLeft();
         state.components = index.components();
         state.shares = new uint256[](accounts.length);
         for (uint256 j; j < accounts.length; ++j) {

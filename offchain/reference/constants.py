@@ -17,6 +17,9 @@ BALANCE_GAS = 100_000  # {gas} for reading the balance of a deferred leg
 MAX_STREAMING_FEE = 5 * WAD // 100  # D18{1/year}
 MAX_MINT_FEE = WAD // 100  # D18{1}
 MAX_REDEEM_FEE = WAD // 100  # D18{1}
+FEE_NOTICE = 3 * 86_400  # {s} from the announcement of a higher fee until it may be set
+MAX_MODULE_FEE = WAD // 10  # D18{1} of supply that modules may mint per window
+MODULE_FEE_WINDOW = 30 * 86_400  # {s}
 
 # --- safety
 MAX_PAUSE = 7 * 86_400  # {s}

@@ -100,6 +100,10 @@ class IndexModel:
     mint_pause_used: bool = False
     exchange_pause_used: bool = False
     abdicated: set[str] = field(default_factory=set)
+    rebalancer: str = "rebalancer"
+    fee_module: str | None = None
+    module_used: tuple[int, int] = (0, 0)  # D18{1} of supply as of {s}
+    notices: dict[tuple[str, int], int] = field(default_factory=dict)  # {s} from when a setter accepts a higher fee
 
     def __post_init__(self) -> None:
         self.streaming_rate = fee_math.streaming_rate(
@@ -267,6 +271,14 @@ class IndexModel:
             add(self.shares, self.fee_recipient, fee_shares)
             return fee_shares
 
+    def burn(self, caller: str, shares: int, now: int) -> None:
+        with self.atomic():
+            if not shares:
+                raise Reverted("ZeroShares")
+            supply = self._effective(now)
+            self._take_shares(caller, shares)
+            self.supply = basket_math.leave(self.supply, burned=shares, supply=supply - shares, now=now)
+
     def transfer(self, sender: str, receiver: str, shares: int) -> None:
         with self.atomic():
             self._take_shares(sender, shares)
@@ -320,6 +332,27 @@ class IndexModel:
                 bought.append(arrived)
             return sold, bought
 
+    def module_fee_left(self, now: int) -> int:
+        """D18{1} of the supply that modules may still mint at `now`."""
+        used, updated_at = self.module_used
+        return constants.MAX_MODULE_FEE - budget_math.used_after(
+            used, constants.MAX_MODULE_FEE, constants.MODULE_FEE_WINDOW, now - updated_at
+        )
+
+    def mint_fee_shares(self, caller: str, shares: int, *, receiver: str, now: int) -> None:
+        """The guard, which the rebalancer's calls are charged to, is not asked."""
+        with self.atomic():
+            if caller not in (self.rebalancer, self.fee_module):
+                raise Reverted("NotFeeModule", caller)
+            if not shares:
+                raise Reverted("ZeroShares")
+            supply, left = self._effective(now), self.module_fee_left(now)
+            fraction = budget_math.fraction_up(shares, supply)
+            if fraction > left:
+                raise Reverted("ModuleFeeExceeded", fraction, left)
+            self._enter(receiver, received=shares, supply=supply + shares, now=now)
+            self.module_used = (constants.MAX_MODULE_FEE - left + fraction, now)
+
     def update_components(self, remove_mask: int, additions: Sequence[str], *, now: int) -> None:
         with self.atomic():
             if now < self.exchange_paused_until:
@@ -345,14 +378,25 @@ class IndexModel:
 
     def set_streaming_fee(self, annual_fee: int, now: int) -> None:
         rate = fee_math.streaming_rate(_bound("streamingFee", annual_fee, 0, constants.MAX_STREAMING_FEE))
+        self._require_notice("setStreamingFee", annual_fee, self.streaming_fee, now)
         self.supply = basket_math.rebase(self.supply, rate=self.streaming_rate, now=now)
         self.streaming_fee, self.streaming_rate = annual_fee, rate
 
-    def set_mint_fee(self, fee: int) -> None:
-        self.mint_fee = _bound("mintFee", fee, 0, constants.MAX_MINT_FEE)
+    def set_mint_fee(self, fee: int, now: int) -> None:
+        _bound("mintFee", fee, 0, constants.MAX_MINT_FEE)
+        self._require_notice("setMintFee", fee, self.mint_fee, now)
+        self.mint_fee = fee
 
-    def set_redeem_fee(self, fee: int) -> None:
-        self.redeem_fee = _bound("redeemFee", fee, 0, constants.MAX_REDEEM_FEE)
+    def set_redeem_fee(self, fee: int, now: int) -> None:
+        _bound("redeemFee", fee, 0, constants.MAX_REDEEM_FEE)
+        self._require_notice("setRedeemFee", fee, self.redeem_fee, now)
+        self.redeem_fee = fee
+
+    def announce_fee(self, setter: str, fee: int, now: int) -> None:
+        self.notices[setter, fee] = now + constants.FEE_NOTICE
+
+    def set_fee_module(self, module: str | None) -> None:
+        self.fee_module = module
 
     def set_fee_recipient(self, recipient: str, now: int) -> None:
         self.collect(now)
@@ -398,6 +442,15 @@ class IndexModel:
             for name, token in self.tokens.items():
                 token.restore(saved[name])
             raise
+
+    def _require_notice(self, setter: str, fee: int, old: int, now: int) -> None:
+        """A fee only rises when that was announced in time; each announcement serves once."""
+        if fee <= old:
+            return
+        earliest = self.notices.get((setter, fee), 0)
+        if not earliest or now < earliest:
+            raise Reverted("FeeNotDue", setter, fee, earliest)
+        del self.notices[setter, fee]
 
     def _effective(self, now: int) -> int:
         return basket_math.effective_supply(self.supply, self.streaming_rate, now)

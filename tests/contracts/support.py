@@ -46,6 +46,7 @@ MAX = 2**256 - 1
 ZERO = "0x" + "0" * 40
 DEAD = "0x000000000000000000000000000000000000dEaD"
 HOUR, DAY, YEAR = 3600, 86_400, 365 * 86_400
+FEE_NOTICE = 3 * DAY
 LOCKED_SHARES = 10**9
 
 DEPLOYER, GOVERNOR, GUARDIAN, STRATEGIST, FEE_RECIPIENT, ALICE, BOB, EVE = range(8)
@@ -318,6 +319,13 @@ class Index:
     def govern(self, method: Any, *arguments: Any) -> Any:
         """The governor calls a function of the index, rebalancer or guard. Without a delay he may do so directly."""
         return method(*arguments, {"from": accounts[GOVERNOR]})
+
+    def raise_fee(self, setter: str, fee: int) -> Any:
+        """Announces a higher fee, waits until it is due and sets it."""
+        method = getattr(self.token, setter)
+        self.govern(self.token.announceFee, method.signature, fee)
+        at_next(now() + FEE_NOTICE)
+        return self.govern(method, fee)
 
     # --- rebalancing ---
 

@@ -15,6 +15,11 @@ One-off fees
 
 Caps
 └── 5 %/year, 1 %, 1 %: one more is refused
+
+Notice of a higher fee
+├── when it was not announced, or less than three days ago, or for another fee or setter, it is refused
+├── when it was announced in time it acts once, and a holder can leave before
+└── a lower fee needs none
 """
 
 import math
@@ -25,6 +30,7 @@ import pytest
 from tests.contracts.support import (
     ALICE,
     DAY,
+    FEE_NOTICE,
     HOUR,
     LOCKED_SHARES,
     MAX,
@@ -107,6 +113,8 @@ def test_streaming_fee_change_is_never_retroactive(world):
     """E1: the old period keeps the old rate, whichever way the rate moves."""
     index = charged(world, streaming_fee=10**16)
     base, _, since = index.token.supplyWord()
+    at_next(since + 297 * DAY)
+    index.govern(index.token.announceFee, index.token.setStreamingFee.signature, FIVE_PERCENT)
     at_next(since + 300 * DAY)
     index.govern(index.token.setStreamingFee, FIVE_PERCENT)
     middle = index.token.totalSupply()
@@ -237,7 +245,7 @@ def test_fees_are_capped_in_code(world, governor, setter, cap):
     """G3: not even the governor may go beyond."""
     index = charged(world)
     method = getattr(index.token, setter)
-    assert why(method, cap, sender=governor) is None
+    index.raise_fee(setter, cap)
     what = setter.removeprefix("set")
     assert why(method, cap + 1, sender=governor) == ("ValueOutOfBounds", what[0].lower() + what[1:], cap + 1, 0, cap)
     assert why(method, MAX, sender=governor)[0] == "ValueOutOfBounds"
@@ -255,3 +263,35 @@ def test_fees_at_the_smallest_supply_divide_by_nothing(world, alice, bob, fee_re
     index.mint(bob, WAD)
     index.redeem(bob, index.token.balanceOf(bob))
     assert index.token.balanceOf(bob) == 0
+
+
+@pytest.mark.parametrize("setter", ["setStreamingFee", "setMintFee", "setRedeemFee"])
+def test_higher_fee_needs_notice(world, governor, setter):
+    """G3: three days between the announcement and the act, in the code, whatever the authority's delays are."""
+    index = charged(world)
+    method, other = getattr(index.token, setter), index.token.setSupplyCap
+    selector, fee = method.signature, 10**15
+    refused = ("FeeNotDue", bytes.fromhex(selector[2:]), fee)
+    assert why(method, fee, sender=governor) == (*refused, 0)
+    index.govern(index.token.announceFee, other.signature, fee)
+    index.govern(index.token.announceFee, selector, fee + 1)
+    wait(FEE_NOTICE)
+    assert why(method, fee, sender=governor) == (*refused, 0)
+    due = index.govern(index.token.announceFee, selector, fee).timestamp + FEE_NOTICE
+    assert index.token.noticeOf(selector, fee) == due
+    wait(due - 1 - now())
+    assert why(method, fee, sender=governor) == (*refused, due)
+    wait(1)
+    index.govern(method, fee)
+    assert getattr(index.token, setter.removeprefix("set")[0].lower() + setter[4:])() == fee
+    index.govern(method, 0)
+    assert why(method, fee, sender=governor) == (*refused, 0)
+
+
+def test_holder_leaves_before_a_higher_fee_acts(world, alice):
+    """E6, G3: who reads the announcement pays nothing of the new fee."""
+    index = charged(world)
+    shares, reserves, supply = index.token.balanceOf(alice), index.reserves(), index.token.totalSupply()
+    index.govern(index.token.announceFee, index.token.setRedeemFee.signature, 10**16)
+    index.redeem(alice, shares)
+    assert index.balances(alice) == [shares * reserve // supply for reserve in reserves]

@@ -25,6 +25,7 @@ from offchain.chain.deploy import selectors
 from tests.contracts.support import (
     DAY,
     DEAD,
+    FEE_NOTICE,
     HOUR,
     LIMITS,
     MAX,
@@ -42,7 +43,7 @@ from tests.contracts.support import (
 WEEK = 7 * DAY
 GOVERNOR_POWERS = [
     "setStreamingFee", "setMintFee", "setRedeemFee", "setFeeRecipient", "setSupplyCap", "setRebalancer", "setGuard",
-    "armPauses", "deprecate", "abdicate",
+    "setFeeModule", "announceFee", "armPauses", "deprecate", "abdicate",
 ]  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def guess(kind, components=None):
 
 # What a stranger may call because it is meant for anyone, or touches only what is his own.
 FOR_ANYONE = {
-    "IndexToken": {"transfer", "transferFrom", "approve", "permit", "mint", "redeem", "claim", "collect"},
+    "IndexToken": {"transfer", "transferFrom", "approve", "permit", "mint", "redeem", "claim", "burn", "collect"},
     "IndexFactory": {"create"},
     "ExchangeGuard": {"revalue"},
     "UniswapV2Taker": {"onExchange"},
@@ -326,6 +327,8 @@ def refused(method, arguments, who):
 
 
 def test_other_powers_stay_when_one_is_abdicated(mixed, governor):
+    mixed.govern(mixed.token.announceFee, selector("setRedeemFee"), 1)
+    wait(FEE_NOTICE)
     mixed.govern(mixed.token.abdicate, selector("setMintFee"))
     for power in GOVERNOR_POWERS:
         if power not in ("setMintFee", "setStreamingFee"):

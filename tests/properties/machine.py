@@ -22,6 +22,7 @@ from offchain.reference.constants import LOCKED_SHARES_HOLDER, MAX_STREAMING_FEE
 from offchain.reference.integers import Reverted
 from offchain.reference.model import IndexModel, PlanModel
 from tests.properties.chain import At, Call, Failure
+from tests.properties.replay import ZERO
 from tests.properties.world import CANNOT_READ, REASONS, ModalTokenModel, Shape, World, Worlds
 
 LONG = os.environ.get("BALLAST_FUZZ") == "long"
@@ -50,6 +51,8 @@ class State:
     fees: tuple[int, int, int, int]
     supply_cap: int
     fee_recipient: str
+    fee_module: str
+    module_fee_left: int
     components: tuple[str, ...]
     shares: dict[str, int]
     balances: dict[str, int]
@@ -146,7 +149,7 @@ class Machine(RuleBasedStateMachine):
         tokens = tuple(self.world.tokens)
         call = Call(self.world.reader, "read", (self.world.index.address, tokens, tuple(self.people)))
         words = cast("tuple[object, ...]", self.chain.read(call))
-        plain, lists = words[:12], cast("tuple[tuple[int, ...], ...]", words[12:])
+        plain, lists = words[:14], cast("tuple[tuple[int, ...], ...]", words[14:])
         components, shares, balances, owed, claims = lists
         pairs = [(token, account) for token in tokens for account in self.people]
         return State(
@@ -192,6 +195,8 @@ class Machine(RuleBasedStateMachine):
         assert state.fees == (model.streaming_fee, model.streaming_rate, model.mint_fee, model.redeem_fee)
         assert state.supply_cap == model.supply_cap * WAD
         assert state.fee_recipient == model.fee_recipient
+        assert state.fee_module == (model.fee_module or ZERO)
+        assert state.module_fee_left == model.module_fee_left(self.now)
         assert state.mint_paused_until == model.mint_paused_until
         assert state.exchange_paused_until == model.exchange_paused_until
         assert state.shares == {account: model.shares.get(account, 0) for account in self.people}

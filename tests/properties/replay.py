@@ -9,7 +9,7 @@ from typing import cast
 
 from offchain.reference import basket_math, budget_math
 from offchain.reference.basket_math import SupplyWord
-from offchain.reference.constants import WAD
+from offchain.reference.constants import MAX_MODULE_FEE, MODULE_FEE_WINDOW, WAD
 from offchain.reference.model import FOREVER, Budget, Plan, Target
 from tests.properties.chain import Log
 
@@ -33,6 +33,13 @@ class Replayed:
     fee_recipient: str = ZERO
     mint_paused_until: int = 0
     exchange_paused_until: int = 0
+    fee_module: str = ZERO
+    module_used: tuple[int, int] = (0, 0)
+    notices: dict[tuple[bytes, int], int] = field(default_factory=dict)
+
+    def module_fee_left(self, now: int) -> int:
+        used, at = self.module_used
+        return MAX_MODULE_FEE - budget_math.used_after(used, MAX_MODULE_FEE, MODULE_FEE_WINDOW, now - at)
 
     def supply(self, now: int) -> int:
         return basket_math.effective_supply(self.word, self.fees[1], now)
@@ -78,6 +85,16 @@ def apply(state: Replayed, log: Log) -> None:
         state.claims[str(args["token"]), str(args["account"])] -= integer(args["amount"])
         state.owed[str(args["token"])] -= integer(args["amount"])
         state.reserves[str(args["token"])] -= integer(args["amount"])
+    elif log.name == "Burn":
+        shares = integer(args["shares"])
+        state.word = basket_math.leave(state.word, burned=shares, supply=state.supply(now) - shares, now=now)
+    elif log.name == "MintFeeShares":
+        shares, supply = integer(args["shares"]), state.supply(now)
+        used = MAX_MODULE_FEE - state.module_fee_left(now) + budget_math.fraction_up(shares, supply)
+        state.module_used = (used, now)
+        state.word = basket_math.enter(state.word, received=shares, supply=supply + shares, now=now)
+    elif log.name == "SetFeeModule":
+        state.fee_module = str(args["module"])
     elif log.name == "Collect":
         state.word, _ = basket_math.collect(state.word, rate=state.fees[1], now=now)
     elif log.name == "Exchange":

@@ -10,11 +10,18 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from offchain.reference.constants import MAX_MINT_FEE, MAX_PAUSE, MAX_REDEEM_FEE, MAX_STREAMING_FEE, WAD
+from offchain.reference.constants import (
+    FEE_NOTICE,
+    MAX_MINT_FEE,
+    MAX_PAUSE,
+    MAX_REDEEM_FEE,
+    MAX_STREAMING_FEE,
+    WAD,
+)
 from offchain.reference.model import UNLIMITED
 from tests.properties.chain import Call
 from tests.properties.machine import LONG, SHARES, WAITS, Machine, run
-from tests.properties.replay import replay
+from tests.properties.replay import ZERO, replay
 from tests.properties.world import (
     BOMBS,
     BURNS_GAS_MOVING,
@@ -54,6 +61,7 @@ class IndexMachine(Machine):
     def prepare(self) -> None:
         world = self.world
         nod = self.chain.deploy("NodGuard")
+        self.model.rebalancer = world.governor
         for function, target in (("setRebalancer", world.governor), ("setGuard", nod.address)):
             self.chain.send(world.governor, Call(world.index, function, (target,)))
 
@@ -267,9 +275,59 @@ class IndexMachine(Machine):
     @rule(fee=st.sampled_from((0, 1, WAD // 300, MAX_MINT_FEE, MAX_MINT_FEE + 1)), mint=st.booleans())
     def set_one_off_fee(self, fee: int, mint: bool) -> None:
         if mint:
-            self.govern("setMintFee", lambda: self.model.set_mint_fee(fee), fee)
+            self.govern("setMintFee", lambda: self.model.set_mint_fee(fee, self.now), fee)
         else:
-            self.govern("setRedeemFee", lambda: self.model.set_redeem_fee(fee), fee)
+            self.govern("setRedeemFee", lambda: self.model.set_redeem_fee(fee, self.now), fee)
+
+    @rule(
+        setter=st.sampled_from(("setStreamingFee", "setMintFee", "setRedeemFee")),
+        fee=st.sampled_from((1, WAD // 300, MAX_MINT_FEE, MAX_STREAMING_FEE)),
+        seconds=st.sampled_from((FEE_NOTICE - 1, FEE_NOTICE, FEE_NOTICE + 86_400)),
+    )
+    def raise_fee(self, setter: str, fee: int, seconds: int) -> None:
+        """Announces, waits, sets: a second too early is too early."""
+        self.announce(setter, fee)
+        self.wait(seconds)
+        self.exempt.update(self.model.components)  # what the fee of a wait may take is checked in `pass_time`
+        if setter == "setStreamingFee":
+            self.set_streaming_fee(fee)
+        else:
+            self.set_one_off_fee(fee, setter == "setMintFee")
+
+    def announce(self, setter: str, fee: int) -> None:
+        selector = self.world.index.interface.functions[setter].selector
+        self.govern("announceFee", lambda: self.model.announce_fee(setter, fee, self.now), selector, fee)
+
+    @rule(who=st.sampled_from(("treasury", "mallory", None)))
+    def set_fee_module(self, who: str | None) -> None:
+        module = self.world.people[who] if who else None
+        self.govern("setFeeModule", lambda: self.model.set_fee_module(module), module or ZERO)
+
+    @rule(
+        who=st.sampled_from(("governor", "treasury", "mallory")),
+        to=PERSON,
+        mille=st.sampled_from((0, 1, 30, 99, 100, 101)),
+    )
+    def mint_fee_shares(self, who: str, to: str, mille: int) -> None:
+        """The governor plays the rebalancer here. A holder is diluted by the fee shares and by no more."""
+        caller, receiver = self.world.people[who], self.world.people[to]
+        shares = self.model.total_supply(self.now) * mille // 1000
+        self.exempt.update(self.model.components)
+        self.expect(
+            "mint fee shares", lambda: self.model.mint_fee_shares(caller, shares, receiver=receiver, now=self.now), caller,
+            Call(self.world.index, "mintFeeShares", (shares, receiver)),
+        )  # fmt: skip
+
+    @rule(who=PERSON, part=PART)
+    def burn(self, who: str, part: int) -> None:
+        account = self.world.people[who]
+        shares = self.model.shares.get(account, 0) * part // 1000 + (part == 1000)  # one too many at the end
+        self.expect(
+            "burn",
+            lambda: self.model.burn(account, shares, self.now),
+            account,
+            Call(self.world.index, "burn", (shares,)),
+        )
 
     @rule(who=st.sampled_from(("collector", "treasury", "alice")))
     def set_fee_recipient(self, who: str) -> None:
@@ -421,6 +479,8 @@ class IndexMachine(Machine):
         assert (replayed.version, replayed.components) == (state.version, state.components)
         assert tuple(replayed.fees) == state.fees
         assert (replayed.supply_cap, replayed.fee_recipient) == (state.supply_cap, state.fee_recipient)
+        assert replayed.fee_module == state.fee_module
+        assert replayed.module_fee_left(self.now) == state.module_fee_left
         assert replayed.mint_paused_until == state.mint_paused_until
         assert replayed.exchange_paused_until == state.exchange_paused_until
         for token in set(self.world.tokens) - self.gifted:
@@ -442,6 +502,7 @@ NEEDED = (
     "exchange: done", "update components: done", "donate: done", "exit: some legs deferred", "replay: equal",
     "mint: MintPaused", "redeem: TransferFailed", "redeem: BalanceUnreadable", "redeem with mask: done",
     "redeem for another: done", "claim: TransferFailed", "exchange: done", "round trips: loss",
+    "burn: done", "mint fee shares: done", "mint fee shares: ModuleFeeExceeded", "setMintFee: done", "setMintFee: FeeNotDue",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
 from offchain.reference import basket_math, trade_math
-from offchain.reference.constants import D27, MAX_PRICE, MAX_SLIPPAGE, MAX_STREAMING_FEE, PPM, WAD
+from offchain.reference.constants import D27, FEE_NOTICE, MAX_PRICE, MAX_SLIPPAGE, MAX_STREAMING_FEE, PPM, WAD
 from offchain.reference.integers import Reverted, full_mul_div
 from offchain.reference.model import UNLIMITED, Limits, Plan, Target
 from tests.properties.chain import Call, Failure
@@ -386,6 +386,13 @@ class RebalanceMachine(Machine):
 
     @rule(fee=st.sampled_from((0, WAD // 100, MAX_STREAMING_FEE)))
     def set_streaming_fee(self, fee: int) -> None:
+        if fee > self.model.streaming_fee:
+            selector = self.world.index.interface.functions["setStreamingFee"].selector
+            self.expect(
+                "announce fee", lambda: self.model.announce_fee("setStreamingFee", fee, self.now), self.world.governor,
+                Call(self.world.index, "announceFee", (selector, fee)),
+            )  # fmt: skip
+            self.wait(FEE_NOTICE)
         self.expect(
             "set streaming fee", lambda: self.model.set_streaming_fee(fee, self.now), self.world.governor,
             Call(self.world.index, "setStreamingFee", (fee,)),
