@@ -1,0 +1,1 @@
+"""What says how much the tests and the contracts are worth: proofs, static analysis, mutants. Each is a command."""
