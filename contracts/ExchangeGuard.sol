@@ -153,12 +153,14 @@ contract ExchangeGuard is IExchangeGuard {
     /// @dev Values what is available after claims; a component without a price or a balance counts as zero.
     function _revalue(address index, uint256 supply) private returns (uint256 navPerShare) {
         address[] memory list = IIndexToken(index).components();
+        uint256 claims = IIndexToken(index).claimsMask();
         uint256 nav;
         for (uint256 i; i < list.length; ++i) {
             uint256 price = IPriceOracle(oracle).tryPrice(list[i]);
             if (price == 0) continue;
             (, uint256 balance) = TokenLib.tryBalanceOf(list[i], index, Constants.BALANCE_GAS);
-            nav += TradeMath.valueDown(balance.zeroFloorSub(IIndexToken(index).claimsOwed(list[i])), price);
+            if (claims >> i & 1 == 1) balance = balance.zeroFloorSub(IIndexToken(index).claimsOwed(list[i]));
+            nav += TradeMath.valueDown(balance, price);
         }
         navPerShare = TradeMath.navPerShare(nav, supply);
         require(navPerShare != 0 && navPerShare <= type(uint216).max, Errors.ValuationZero(index));

@@ -174,7 +174,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         returns (uint256[] memory sold, uint256[] memory bought)
     {
         if (block.timestamp < _exchangePausedUntil) revert Errors.ExchangePaused(_exchangePausedUntil);
-        _checkLegs(outs, ins, BasketLib.read(_basket.list));
+        BasketWord memory word = _basket;
+        _checkLegs(outs, ins, BasketLib.read(word.list));
 
         sold = new uint256[](outs.length); // balances before, then what left
         bought = new uint256[](ins.length); // balances before, then what arrived
@@ -183,7 +184,8 @@ contract IndexToken is IIndexToken, ShareToken, AccessManaged, ReentrancyGuardTr
         }
         for (uint256 i; i < outs.length; ++i) {
             sold[i] = TokenLib.balance(outs[i].token);
-            uint256 available = sold[i].zeroFloorSub(claimsOwed[outs[i].token]);
+            uint256 available =
+                word.claimsMask == 0 ? sold[i] : sold[i].zeroFloorSub(claimsOwed[outs[i].token]);
             if (available < outs[i].amount) {
                 revert Errors.AvailableTooLow(outs[i].token, available, outs[i].amount);
             }
