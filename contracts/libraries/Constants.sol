@@ -39,4 +39,15 @@ library Constants {
 
     /* PRICES */
     uint256 internal constant MAX_PRICE = type(uint160).max; // D27{nUSD/tok} leaves room for a token without decimals at a trillion dollars
+
+    /* GOVERNANCE */
+    uint256 internal constant MIN_TIMELOCK_DELAY = 1 days; // {s} the least time holders have to leave after a vote
+    uint256 internal constant MAX_TIMELOCK_DELAY = 30 days; // {s}
+    uint256 internal constant MIN_VOTING_DELAY = 1 hours; // {s} to wrap and delegate before votes are counted
+    uint256 internal constant MAX_VOTING_DELAY = 14 days; // {s}
+    uint256 internal constant MIN_VOTING_PERIOD = 1 days; // {s}
+    uint256 internal constant MAX_VOTING_PERIOD = 30 days; // {s}
+    uint256 internal constant MAX_PROPOSAL_THRESHOLD = 0.05e18; // D18{1} of the wrapped shares, 5 %
+    uint256 internal constant MIN_QUORUM_PERCENT = 1; // {%} of all shares
+    uint256 internal constant MAX_QUORUM_PERCENT = 30; // {%} of all shares
 }

@@ -158,4 +158,9 @@ library Errors {
     error PoolDry(address pool, uint256 taken, uint256 amount);
     /// @notice Thrown when a callback comes from somebody else than the pool in use.
     error NotPool(address caller);
+
+    /* GOVERNANCE */
+
+    /// @notice Thrown when the guardian would cancel the proposal that replaces him.
+    error VetoOwnRemoval(address guardian);
 }

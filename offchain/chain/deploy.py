@@ -117,13 +117,13 @@ def deploy_core(w3: Web3, signer: Signer, *, governor: str | None = None, journa
 
     `hand_over(w3, signer, core.authority, governor)` later takes the signer's power away.
     """
-    authority = _deploy_step(w3, signer, "authority", (address_of(signer),), journal)
-    oracle = _deploy_step(w3, signer, "oracle", (authority.address,), journal)
+    authority = deploy_step(w3, signer, "authority", (address_of(signer),), journal)
+    oracle = deploy_step(w3, signer, "oracle", (authority.address,), journal)
     steps = {"authority": authority, "oracle": oracle}
     for name in CORE_CONTRACTS:
         if name not in steps:
             arguments = (oracle.address,) if name in ("guard", "rebalancer") else ()
-            steps[name] = _deploy_step(w3, signer, name, arguments, journal)
+            steps[name] = deploy_step(w3, signer, name, arguments, journal)
     if governor is not None and governor != address_of(signer):
         manager = at(w3, access_manager(), authority.address)
         if not manager.functions.hasRole(ADMIN, governor).call()[0]:
@@ -319,15 +319,16 @@ def _own_authority(w3: Web3, signer: Signer, terms: IndexTerms, journal: Journal
     if journal is None or journal.known("index_authority") is None:
         _require_seed(w3, address_of(signer), terms)
     arguments = (address_of(signer),)
-    return _deploy_step(w3, signer, "index_authority", arguments, journal, contract="AccessManager").address
+    return deploy_step(w3, signer, "index_authority", arguments, journal, contract="AccessManager").address
 
 
 # --- internals --------------------------------------------------------------------------------------------------------
 
 
-def _deploy_step(
+def deploy_step(
     w3: Web3, signer: Signer, name: str, arguments: tuple[object, ...], journal: Journal | None, *, contract: str = ""
 ) -> Step:
+    """One contract, deployed once: with a journal, the step of that name if it was confirmed before."""
     known = journal.known(name) if journal else None
     if known is not None:
         return known
