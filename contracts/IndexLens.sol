@@ -9,14 +9,20 @@ import {IIndexLens} from "./interfaces/IIndexLens.sol";
 import {IIndexToken} from "./interfaces/IIndexToken.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {IRebalancer} from "./interfaces/IRebalancer.sol";
+import {Leg} from "./interfaces/ITaker.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
+import {FeeMath} from "./libraries/FeeMath.sol";
 import {TokenLib} from "./libraries/TokenLib.sol";
 import {TradeMath} from "./libraries/TradeMath.sol";
+import {FixedPointMathLib} from "solady/src/utils/FixedPointMathLib.sol";
 
 /// @title IndexLens
 /// @notice Reads; holds nothing, owns nothing, is trusted by nothing.
 contract IndexLens is IIndexLens {
+    using FixedPointMathLib for uint256;
+
+    uint256 private constant BPS = 10_000;
     uint256 private constant MAX_ANSWER = 128; // {bytes} enough for a string of two words
 
     /// @inheritdoc IIndexLens
@@ -32,7 +38,7 @@ contract IndexLens is IIndexLens {
     }
 
     /// @inheritdoc IIndexLens
-    function navOf(address index) external view returns (uint256 nav, uint256 navPerShare, uint256 unpriced) {
+    function navOf(address index) public view returns (uint256 nav, uint256 navPerShare, uint256 unpriced) {
         address[] memory list = IIndexToken(index).components();
         uint256[] memory available = IIndexToken(index).reserves();
         IPriceOracle oracle = IPriceOracle(IExchangeGuard(IIndexToken(index).guard()).oracle());
@@ -51,6 +57,184 @@ contract IndexLens is IIndexLens {
             prices[i] = IPriceOracle(oracle).tryPrice(tokens[i]);
         }
     }
+
+    /* DRY RUN */
+
+    /// @inheritdoc IIndexLens
+    function legs(address index) external view returns (Leg[] memory surpluses, Leg[] memory deficits) {
+        address[] memory list = IIndexToken(index).components();
+        IRebalancer rebalancer = IRebalancer(IIndexToken(index).rebalancer());
+        surpluses = new Leg[](list.length);
+        deficits = new Leg[](list.length);
+        uint256 sells;
+        uint256 buys;
+        for (uint256 i; i < list.length; ++i) {
+            (uint256 surplus, uint256 deficit) = rebalancer.gapOf(index, list[i]);
+            if (surplus != 0) surpluses[sells++] = Leg(list[i], surplus);
+            if (deficit != 0) deficits[buys++] = Leg(list[i], deficit);
+        }
+        assembly ("memory-safe") {
+            mstore(surpluses, sells) // shorten to what was found
+            mstore(deficits, buys)
+        }
+    }
+
+    /// @inheritdoc IIndexLens
+    function simulate(address index, address[] calldata additions, uint256[] calldata weights)
+        external
+        view
+        returns (Simulation memory plan)
+    {
+        require(!IIndexToken(index).locked(), Errors.IndexLocked(index));
+        address[] memory list = IIndexToken(index).components();
+        uint256 n = list.length + additions.length;
+        require(weights.length == n, Errors.LengthMismatch(weights.length, n));
+        plan.tokens = new address[](n);
+        for (uint256 i; i < n; ++i) {
+            plan.tokens[i] = i < list.length ? list[i] : additions[i - list.length];
+        }
+        (uint256[] memory available, uint256 nav) = _value(index, plan, list.length);
+        uint256 supply = IERC20Metadata(index).totalSupply();
+        plan.navPerShare = TradeMath.navPerShare(nav, supply);
+        require(plan.navPerShare != 0, Errors.ValuationZero(index));
+
+        uint256 sum;
+        uint256 sold;
+        (plan.units, plan.surpluses, plan.deficits) = (new uint256[](n), new uint256[](n), new uint256[](n));
+        for (uint256 i; i < n; ++i) {
+            sum += weights[i];
+            if (plan.prices[i] == 0) {
+                require(weights[i] == 0, Errors.PriceMissing(plan.tokens[i]));
+                continue; // no target, so nothing to trade
+            }
+            plan.units[i] = TradeMath.unitFromWeight(weights[i], plan.navPerShare, plan.prices[i]);
+            plan.surpluses[i] = TradeMath.surplus(available[i], plan.units[i], supply);
+            plan.deficits[i] = TradeMath.deficit(available[i], plan.units[i], supply);
+            sold += TradeMath.valueDown(plan.surpluses[i], plan.prices[i]);
+        }
+        require(sum == Constants.WAD, Errors.WeightsSumInvalid(sum));
+        plan.turnover = sold.fullMulDiv(Constants.WAD, nav);
+    }
+
+    /// @dev Prices, what is available, {tok}, and what the first `count` tokens are worth, {nUSD}.
+    function _value(address index, Simulation memory plan, uint256 count)
+        private
+        view
+        returns (uint256[] memory available, uint256 nav)
+    {
+        IPriceOracle oracle = IPriceOracle(IRebalancer(IIndexToken(index).rebalancer()).oracle());
+        uint256 n = plan.tokens.length;
+        (plan.prices, available) = (new uint256[](n), new uint256[](n));
+        for (uint256 i; i < n; ++i) {
+            plan.prices[i] = oracle.tryPrice(plan.tokens[i]);
+            available[i] = _availableOf(index, plan.tokens[i], IIndexToken(index).claimsOwed(plan.tokens[i]));
+            if (i < count) nav += TradeMath.valueDown(available[i], plan.prices[i]);
+        }
+    }
+
+    /* THE VIEWS OF ERC-7621 */
+
+    /// @inheritdoc IIndexLens
+    function getConstituents(address index) public view returns (address[] memory tokens, uint256[] memory weights) {
+        require(!IIndexToken(index).locked(), Errors.IndexLocked(index));
+        tokens = IIndexToken(index).components();
+        IRebalancer rebalancer = IRebalancer(IIndexToken(index).rebalancer());
+        IPriceOracle oracle = IPriceOracle(rebalancer.oracle());
+        uint256 planId = rebalancer.planOf(index).id;
+
+        uint256 total;
+        uint256[] memory values = new uint256[](tokens.length); // of the target, or of what is held before the first plan
+        for (uint256 i; i < tokens.length; ++i) {
+            uint256 amount = _availableOf(index, tokens[i], IIndexToken(index).claimsOwed(tokens[i]));
+            if (planId != 0) {
+                IRebalancer.Target memory target = rebalancer.targetOf(index, tokens[i]);
+                amount = target.planId == planId ? target.unit : 0;
+            }
+            values[i] = amount.fullMulDiv(oracle.tryPrice(tokens[i]), Constants.WAD);
+            total += values[i];
+        }
+        require(total != 0, Errors.ValuationZero(index));
+        weights = _largestRemainder(values, total);
+    }
+
+    /// @inheritdoc IIndexLens
+    function totalConstituents(address index) external view returns (uint256) {
+        return IIndexToken(index).components().length;
+    }
+
+    /// @inheritdoc IIndexLens
+    function getReserve(address index, address token) external view returns (uint256) {
+        require(!IIndexToken(index).locked(), Errors.IndexLocked(index));
+        if (!isConstituent(index, token)) return 0;
+        return _availableOf(index, token, IIndexToken(index).claimsOwed(token));
+    }
+
+    /// @inheritdoc IIndexLens
+    function getWeight(address index, address token) external view returns (uint256) {
+        (address[] memory tokens, uint256[] memory weights) = getConstituents(index);
+        for (uint256 i; i < tokens.length; ++i) {
+            if (tokens[i] == token) return weights[i];
+        }
+        revert Errors.ComponentUnknown(token);
+    }
+
+    /// @inheritdoc IIndexLens
+    function isConstituent(address index, address token) public view returns (bool) {
+        address[] memory tokens = IIndexToken(index).components();
+        for (uint256 i; i < tokens.length; ++i) {
+            if (tokens[i] == token) return true;
+        }
+        return false;
+    }
+
+    /// @inheritdoc IIndexLens
+    function totalBasketValue(address index) external view returns (uint256 value) {
+        (value,,) = navOf(index);
+    }
+
+    /// @inheritdoc IIndexLens
+    function previewContribute(address index, uint256[] calldata amounts) external view returns (uint256 shares) {
+        uint256[] memory available = IIndexToken(index).reserves();
+        require(amounts.length == available.length, Errors.LengthMismatch(amounts.length, available.length));
+        uint256 supply = IERC20Metadata(index).totalSupply();
+        shares = type(uint256).max;
+        for (uint256 i; i < available.length; ++i) {
+            // {share} = {tok} * {share} / {tok}: the most shares whose amount, rounded up, is not above what is given
+            if (available[i] != 0) shares = shares.min(amounts[i].fullMulDiv(supply, available[i]));
+        }
+        require(shares != type(uint256).max, Errors.NothingBacking());
+        shares -= FeeMath.oneOffFee(shares, IIndexToken(index).mintFee());
+    }
+
+    /// @inheritdoc IIndexLens
+    function previewWithdraw(address index, uint256 shares) external view returns (uint256[] memory amounts) {
+        (amounts,) = IIndexToken(index).previewRedeem(shares);
+    }
+
+    /// @dev {bps} parts of `values` that sum to 10000; what flooring left goes to the largest remainders.
+    function _largestRemainder(uint256[] memory values, uint256 total) private pure returns (uint256[] memory parts) {
+        uint256 n = values.length;
+        parts = new uint256[](n);
+        uint256[] memory remainders = new uint256[](n);
+        uint256 left = BPS;
+        for (uint256 i; i < n; ++i) {
+            // 1e18 parts first, so that the remainder is known without a product of 512 bits
+            uint256 fine = values[i].fullMulDiv(Constants.WAD, total) * BPS;
+            parts[i] = fine / Constants.WAD;
+            remainders[i] = fine % Constants.WAD;
+            left -= parts[i];
+        }
+        for (; left != 0; --left) {
+            uint256 largest;
+            for (uint256 i = 1; i < n; ++i) {
+                if (remainders[i] > remainders[largest]) largest = i;
+            }
+            ++parts[largest];
+            remainders[largest] = 0;
+        }
+    }
+
+    /* INTERNALS OF THE STATE */
 
     function _readToken(IndexState memory state) private view {
         IIndexToken token = IIndexToken(state.index);
