@@ -5,8 +5,10 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {IPriceFeed} from "./interfaces/IPriceFeed.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
+import {CallLib} from "./libraries/CallLib.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
+import {PriceMath} from "./libraries/PriceMath.sol";
 
 /// @title PriceOracle
 /// @notice Routes each token to its feed. A price is D27{nUSD/tok} in (0, 2^160), or there is none.
@@ -30,19 +32,21 @@ contract PriceOracle is IPriceOracle, AccessManaged {
     }
 
     /// @inheritdoc IPriceOracle
-    function price(address token) public view returns (uint256 price_) {
+    function price(address token) external view returns (uint256) {
         address feed = feedOf[token];
         require(feed != address(0), Errors.PriceMissing(token));
-        price_ = IPriceFeed(feed).price();
-        if (price_ == 0 || price_ > Constants.MAX_PRICE) revert Errors.PriceBad(token, int256(price_));
+        return PriceMath.usable(token, IPriceFeed(feed).price());
     }
 
     /// @inheritdoc IPriceOracle
-    function tryPrice(address token) external view returns (uint256) {
-        try this.price(token) returns (uint256 price_) {
-            return price_;
-        } catch {
-            return 0;
-        }
+    function tryPrice(address token) external view returns (uint256 price_) {
+        address feed = feedOf[token];
+        if (feed == address(0)) return 0;
+        bool ok;
+        (ok, price_) = CallLib.tryWord(feed, IPriceFeed.price.selector, Constants.PRICE_GAS);
+        if (ok) return price_ > Constants.MAX_PRICE ? 0 : price_;
+        // A call takes at most 63/64 of the gas that is there: with less than this left it may have had too little.
+        uint256 required = Constants.PRICE_GAS / 63;
+        if (gasleft() < required) revert Errors.GasTooLow(gasleft(), required);
     }
 }

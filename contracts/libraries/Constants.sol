@@ -39,6 +39,16 @@ library Constants {
 
     /* PRICES */
     uint256 internal constant MAX_PRICE = type(uint160).max; // D27{nUSD/tok} leaves room for a token without decimals at a trillion dollars
+    uint256 internal constant PRICE_GAS = 3_000_000; // {gas} for one price where a missing one is tolerated
+    uint256 internal constant COMPONENT_PRICE_GAS = 300_000; // {gas} for one price inside the NAV of an index
+    uint256 internal constant MAX_ANSWER_AGE = 30 days; // {s}
+    uint256 internal constant MAX_GRACE = 1 days; // {s} after a sequencer came back
+    uint256 internal constant MIN_TWAP_WINDOW = 30 minutes; // {s}
+    uint256 internal constant MAX_TWAP_WINDOW = 1 days; // {s}
+    uint256 internal constant MAX_DEVIATION = 200_000; // {ppm} 20 % between two sources
+    uint256 internal constant MAX_RATE_JUMP = 0.05e18; // D18{1} 5 % of a vault's share price
+    uint256 internal constant MAX_RATE_GROWTH = 1e18; // D18{1/year} 100 % of a vault's share price
+    uint256 internal constant CHECKPOINT_INTERVAL = 1 days; // {s}
 
     /* GOVERNANCE */
     uint256 internal constant MIN_TIMELOCK_DELAY = 1 days; // {s} the least time holders have to leave after a vote

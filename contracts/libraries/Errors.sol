@@ -104,6 +104,28 @@ library Errors {
     error PriceBad(address token, int256 answer);
     /// @notice Thrown when a feed is set for another token than its own.
     error FeedMismatch(address token, address feedToken);
+    /// @notice Thrown when an answer is at or beyond the lowest or highest that its source can give, or is trusted with.
+    error PriceClamped(address token, int256 answer, int256 min, int256 max);
+    /// @notice Thrown when a token or an aggregator does not have the decimals it had when its feed was made.
+    error DecimalsChanged(address source, uint256 decimals, uint256 pinned);
+    /// @notice Thrown when a pool had too little liquidity over the window.
+    error PriceThin(address token, uint256 liquidity, uint256 min);
+    /// @notice Thrown when a pool does not remember the whole window; more observations can be bought from the pool by anyone.
+    error HistoryTooShort(address pool, uint256 window);
+    /// @notice Thrown when a mean of ticks is no tick.
+    error TickOverflow(int256 tick);
+    /// @notice Thrown when the share price of a vault moved further from its checkpoint than time explains.
+    error RateOutOfBounds(address vault, uint256 rate, uint256 min, uint256 max);
+    /// @notice Thrown when the checkpoint of a vault is moved again too early.
+    error CheckpointTooEarly(uint256 earliest);
+    /// @notice Thrown when two sources of one price disagree.
+    error OracleDivergence(address token, uint256 price, uint256 anchor, uint256 maxPpm);
+    /// @notice Thrown when the sequencer of the rollup is down.
+    error SequencerDown(uint256 since);
+    /// @notice Thrown when the sequencer of the rollup has been up for too short a time to trust what it brings.
+    error SequencerJustUp(uint256 since, uint256 grace);
+    /// @notice Thrown when a call leaves too little gas to tell a price that failed from one that was starved.
+    error GasTooLow(uint256 gasLeft, uint256 required);
 
     /* REBALANCER AND GUARD */
 

@@ -10,6 +10,7 @@ import {BasketMath} from "../libraries/BasketMath.sol";
 import {BudgetMath} from "../libraries/BudgetMath.sol";
 import {Constants} from "../libraries/Constants.sol";
 import {FeeMath} from "../libraries/FeeMath.sol";
+import {PriceMath} from "../libraries/PriceMath.sol";
 import {TradeMath} from "../libraries/TradeMath.sol";
 
 /// @title MathHarness
@@ -204,16 +205,51 @@ contract MathHarness is ShareToken {
 
     /* PRICES */
 
+    function meanTick(int56 delta, uint32 window) external pure returns (int24) {
+        return PriceMath.meanTick(delta, window);
+    }
+
+    function atTick(int24 tick, uint256 quotePrice) external pure returns (uint256) {
+        return PriceMath.atTick(tick, quotePrice);
+    }
+
+    function meanLiquidity(uint160 delta, uint32 window) external pure returns (uint256) {
+        return PriceMath.meanLiquidity(delta, window);
+    }
+
+    function ofShare(uint256 assetPrice, uint256 rate) external pure returns (uint256) {
+        return PriceMath.ofShare(assetPrice, rate);
+    }
+
+    function rateBounds(uint256 rate, uint256 elapsed, uint256 maxJump, uint256 maxGrowth)
+        external
+        pure
+        returns (uint256 min, uint256 max)
+    {
+        return PriceMath.rateBounds(rate, elapsed, maxJump, maxGrowth);
+    }
+
+    function diverges(uint256 price, uint256 anchor, uint256 maxPpm) external pure returns (bool) {
+        return PriceMath.diverges(price, anchor, maxPpm);
+    }
+
+    function usable(uint256 price) external pure returns (uint256) {
+        return PriceMath.usable(address(0), price);
+    }
+
     /// @notice Prices of a feed made here, for each answer updated `ages` {s} ago; a negative age is the future.
+    /// @param decimals_ of token and aggregator
+    /// @param limits lowest and highest answer
     function chainlinkPrices(
-        uint8 tokenDecimals,
-        uint8 aggregatorDecimals,
+        uint8[2] calldata decimals_,
         uint256 maxAge,
+        int256[2] calldata limits,
         int256[] calldata answers,
         int256[] calldata ages
     ) external returns (bool[] memory ok, uint256[] memory prices) {
-        AnswerStub aggregator = new AnswerStub(aggregatorDecimals);
-        ChainlinkFeed feed = new ChainlinkFeed(address(new AnswerStub(tokenDecimals)), address(aggregator), maxAge);
+        AnswerStub aggregator = new AnswerStub(decimals_[1]);
+        address token = address(new AnswerStub(decimals_[0]));
+        ChainlinkFeed feed = new ChainlinkFeed(token, address(aggregator), maxAge, limits[0], limits[1]);
         ok = new bool[](answers.length);
         prices = new uint256[](answers.length);
         for (uint256 i; i < answers.length; ++i) {
@@ -228,7 +264,7 @@ contract MathHarness is ShareToken {
 
     /// @notice Every constant, in the order of their file, without addresses.
     function constants() external pure returns (uint256[] memory values) {
-        values = new uint256[](22);
+        values = new uint256[](32);
         values[0] = Constants.WAD;
         values[1] = Constants.D27;
         values[2] = Constants.PPM;
@@ -251,6 +287,16 @@ contract MathHarness is ShareToken {
         values[19] = Constants.MAX_PRICE;
         values[20] = uint256(uint160(Constants.LOCKED_SHARES_HOLDER));
         values[21] = type(uint112).max;
+        values[22] = Constants.PRICE_GAS;
+        values[23] = Constants.COMPONENT_PRICE_GAS;
+        values[24] = Constants.MAX_ANSWER_AGE;
+        values[25] = Constants.MAX_GRACE;
+        values[26] = Constants.MIN_TWAP_WINDOW;
+        values[27] = Constants.MAX_TWAP_WINDOW;
+        values[28] = Constants.MAX_DEVIATION;
+        values[29] = Constants.MAX_RATE_JUMP;
+        values[30] = Constants.MAX_RATE_GROWTH;
+        values[31] = Constants.CHECKPOINT_INTERVAL;
     }
 }
 

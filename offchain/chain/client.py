@@ -104,15 +104,26 @@ def rpc(w3: Web3, method: str, *params: object) -> object:
 
 def rpc_batch(w3: Web3, calls: list[tuple[str, list[object]]], *, size: int = 200) -> list[object]:
     """Many raw JSON-RPC calls in few requests of at most `size`; results in the order asked, or ChainError for the first refusal."""
-    results: list[object] = []
+    return [_result(method, answer) for (method, _), answer in zip(calls, _answers(w3, calls, size), strict=True)]
+
+
+def rpc_batch_or_none(w3: Web3, calls: list[tuple[str, list[object]]], *, size: int = 200) -> list[object | None]:
+    """The same, with None for each call that the node refuses, such as an eth_call that reverts."""
+    return [None if answer.get("error") else answer["result"] for answer in _answers(w3, calls, size)]
+
+
+def _answers(w3: Web3, calls: list[tuple[str, list[object]]], size: int) -> list[RPCResponse]:
+    """The node's answers in the order asked."""
+    found: list[RPCResponse] = []
     for start in range(0, len(calls), size):
         chunk = calls[start : start + size]
         answers = cast(NodeProvider, w3.provider).make_batch_request([(RPCEndpoint(m), params) for m, params in chunk])
         if isinstance(answers, dict):
             raise ChainError(f"batch of {len(chunk)} calls: {answers.get('error', answers)}")
-        in_order = sorted(answers, key=lambda answer: int(cast(int, answer["id"])))
-        results += [_result(method, answer) for (method, _), answer in zip(chunk, in_order, strict=True)]
-    return results
+        if len(answers) != len(chunk):
+            raise ChainError(f"batch of {len(chunk)} calls: the node answered {len(answers)}")
+        found += sorted(answers, key=lambda answer: int(cast(int, answer["id"])))
+    return found
 
 
 def _result(method: str, answer: RPCResponse) -> object:

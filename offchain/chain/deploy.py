@@ -36,6 +36,7 @@ from offchain.chain.core import (
     erc20,
     index_contract,
 )
+from offchain.chain.feeds import AnyFeed, Feed, by_level, limits_of, reads_the_same
 from offchain.chain.terms import IndexTerms
 from offchain.chain.transactions import Call, Signer, address_of, at, explain, send, submit, wait
 from offchain.errors import ChainError, InsufficientBalance, StalePrice, TransactionReverted
@@ -152,15 +153,6 @@ def hand_over(w3: Web3, signer: Signer, authority: str, governor: str, *, delay:
 # --- feeds ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Feed:
-    """A price feed to be: `aggregator` is the Chainlink proxy TOKEN/USD, `max_age` {s} its heartbeat and a margin."""
-
-    token: str
-    aggregator: str
-    max_age: int
-
-
 def set_feed(
     w3: Web3, signer: Signer, core: Core, token: str, aggregator: str, max_age_s: int, *, journal: Journal | None = None
 ) -> str:
@@ -171,37 +163,25 @@ def set_feed(
 
 
 def set_feeds(
-    w3: Web3, signer: Signer, core: Core, feeds: Iterable[Feed], *, journal: Journal | None = None
+    w3: Web3, signer: Signer, core: Core, feeds: Iterable[AnyFeed], *, journal: Journal | None = None
 ) -> dict[str, str]:
-    """The same for many tokens: token → feed. Feeds that are set already, with the same source and age, are kept."""
+    """The same for many tokens and feeds of any kind: token → feed. What is set already and reads the same is kept."""
     wanted = {feed.token: feed for feed in feeds}
-    current = current_feeds(w3, core, list(wanted))
-    done = {token: address for token, (address, source) in current.items() if source == wanted[token]}
-    todo = [feed for token, feed in wanted.items() if token not in done]
-    made = _deploy_feeds(w3, signer, todo, journal)
+    done = {token: address for token, address in _feeds_of(w3, core, wanted).items() if address}
+    done = {token: address for token, address in done.items() if reads_the_same(w3, address, wanted[token])}
+    made = _deploy_feeds(w3, signer, [feed for token, feed in wanted.items() if token not in done], journal)
     _register_feeds(w3, signer, core, made)
     return done | made
 
 
-def current_feeds(w3: Web3, core: Core, tokens: Sequence[str]) -> dict[str, tuple[str, Feed]]:
-    """Token → (feed, what it reads) of the tokens that have a Chainlink feed in the oracle."""
-    oracle = core.contract(w3, "oracle")
-    answers = _call_many(w3, [(oracle.address, oracle.encode_abi("feedOf", [token])) for token in tokens])
-    addresses = {
-        token: w3.to_checksum_address(answer[-20:])
-        for token, answer in zip(tokens, answers, strict=True)
-        if int.from_bytes(answer)
+def _feeds_of(w3: Web3, core: Core, tokens: Iterable[str]) -> dict[str, str]:
+    """Token → its feed in the oracle, empty if it has none."""
+    oracle, known = core.contract(w3, "oracle"), list(tokens)
+    words = read_words(w3, [(oracle.address, oracle.encode_abi("feedOf", [token])) for token in known])
+    return {
+        token: Web3.to_checksum_address(f"0x{word:040x}") if word else ""
+        for token, word in zip(known, words, strict=True)
     }
-    feed = artifact("ChainlinkFeed")
-    found: dict[str, tuple[str, Feed]] = {}
-    for token, address in addresses.items():
-        reader = at(w3, feed, address)
-        source, age = _call_many(w3, [(address, reader.encode_abi(name, [])) for name in ("aggregator", "maxAge")])
-        found[token] = (
-            address,
-            Feed(token=token, aggregator=w3.to_checksum_address(source[-20:]), max_age=int.from_bytes(age)),
-        )
-    return found
 
 
 def read_prices(w3: Web3, core: Core, tokens: Sequence[str], *, block: BlockIdentifier = "latest") -> list[int]:
@@ -373,30 +353,34 @@ def _encode_arguments(compiled: Artifact, arguments: tuple[object, ...]) -> str:
     return "0x" + str(contract.constructor(*arguments).data_in_transaction)[4:]
 
 
-def _deploy_feeds(w3: Web3, signer: Signer, feeds: Sequence[Feed], journal: Journal | None) -> dict[str, str]:
-    compiled = artifact("ChainlinkFeed")
-    factory = w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
-    made: dict[str, str] = {}
-    waiting: list[tuple[Feed, str, str]] = []
-    for feed in feeds:
-        name = f"feed:{feed.token}:{feed.aggregator}:{feed.max_age}"
-        known = journal.known(name) if journal else None
-        if known is not None:
-            made[feed.token] = known.address
-            continue
-        tx = journal.pending(name) if journal else None
-        if tx is None:
-            tx = submit(w3, signer, factory.constructor(feed.token, feed.aggregator, feed.max_age))
+def _deploy_feeds(w3: Web3, signer: Signer, feeds: Sequence[AnyFeed], journal: Journal | None) -> dict[str, str]:
+    """Deploys feeds, each after those it stands on; those of one level are sent together and then waited for."""
+    made: dict[AnyFeed, str] = {}
+    for level in by_level(feeds):
+        limits = limits_of(w3, level)
+        waiting: list[tuple[AnyFeed, str, Artifact, tuple[object, ...], str]] = []
+        for feed in level:
+            compiled = artifact(feed.contract)
+            arguments = feed.arguments([made[part] for part in feed.parts], limits.get(feed))
+            name = ":".join(["feed", feed.contract, *map(str, arguments)])
+            known = journal.known(name) if journal else None
+            if known is not None:
+                made[feed] = known.address
+                continue
+            tx = journal.pending(name) if journal else None
+            if tx is None:
+                factory = w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
+                tx = submit(w3, signer, factory.constructor(*arguments))
+                if journal:
+                    journal.sent(name, tx)
+            waiting.append((feed, name, compiled, arguments, tx))
+        for feed, name, compiled, used, tx in waiting:
+            receipt = _confirmed(w3, name, tx, journal)
+            made[feed] = str(receipt["contractAddress"])
             if journal:
-                journal.sent(name, tx)
-        waiting.append((feed, name, tx))
-    for feed, name, tx in waiting:
-        receipt = _confirmed(w3, name, tx, journal)
-        made[feed.token] = str(receipt["contractAddress"])
-        if journal:
-            arguments = _encode_arguments(compiled, (feed.token, feed.aggregator, feed.max_age))
-            journal.record(name, _step("ChainlinkFeed", made[feed.token], receipt, arguments))
-    return made
+                step = _step(feed.contract, made[feed], receipt, _encode_arguments(compiled, used))
+                journal.record(name, step)
+    return {feed.token: made[feed] for feed in feeds}
 
 
 def _register_feeds(w3: Web3, signer: Signer, core: Core, made: Mapping[str, str]) -> None:

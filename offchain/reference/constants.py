@@ -36,3 +36,13 @@ MAX_COOLDOWN = 86_400  # {s}
 
 # --- prices
 MAX_PRICE = 2**160 - 1  # D27{nUSD/tok}
+PRICE_GAS = 3_000_000  # {gas} for one price where a missing one is tolerated
+COMPONENT_PRICE_GAS = 300_000  # {gas} for one price inside the NAV of an index
+MAX_ANSWER_AGE = 30 * 86_400  # {s}
+MAX_GRACE = 86_400  # {s} after a sequencer came back
+MIN_TWAP_WINDOW = 1_800  # {s}
+MAX_TWAP_WINDOW = 86_400  # {s}
+MAX_DEVIATION = 200_000  # {ppm} between two sources
+MAX_RATE_JUMP = 5 * WAD // 100  # D18{1} of a vault's share price
+MAX_RATE_GROWTH = WAD  # D18{1/year} of a vault's share price
+CHECKPOINT_INTERVAL = 86_400  # {s}

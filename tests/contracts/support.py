@@ -254,8 +254,10 @@ def manage(manager: Any, function: str, *arguments: Any, sender: Any) -> Any:
     return send(web3, str(sender), manager.functions[function](*plain))
 
 
-def chainlink_feed(token: Any, aggregator: Any, max_age: int) -> Any:
-    return accounts[DEPLOYER].deploy(ChainlinkFeed, token, aggregator, max_age)
+def chainlink_feed(
+    token: Any, aggregator: Any, max_age: int, *, min_answer: int = 1, max_answer: int = 2**127 - 1
+) -> Any:
+    return accounts[DEPLOYER].deploy(ChainlinkFeed, token, aggregator, max_age, min_answer, max_answer)
 
 
 @dataclass(kw_only=True)

@@ -2,22 +2,31 @@
 
 PriceOracle
 ├── price: the feed's, or PriceMissing, PriceBad for zero and above 2^160, or the feed's own reason
-├── tryPrice: zero wherever `price` would revert
+├── tryPrice
+│   ├── zero wherever `price` would revert
+│   ├── bounded in gas: a feed that burns what it gets, or answers without end, costs no more and blocks no other
+│   └── given little gas, refuses to say that a good price is missing
 └── setFeed: only the feed of that token; zero removes it
 
 ChainlinkFeed
 ├── scales exactly for token decimals 0 to 27 and answers of 8 and 18 decimals
-├── refuses zero, negative and absurd answers with PriceBad
+├── refuses zero, negative and absurd answers, and those too small for one base unit, with PriceBad
 ├── refuses old and future answers with PriceStale
-├── pins the decimals of its token
-└── refuses to be made of nothing
+├── refuses answers at or beyond its limits with PriceClamped
+├── pins the decimals of token and aggregator: DecimalsChanged
+├── behind a proxy
+│   ├── while the phase is that of its making, asks nothing more
+│   └── after a change of aggregator: other decimals have no price, a narrower clamp counts
+└── refuses to be made of nothing, or with limits beyond the aggregator's
 """
 
 import pytest
-from brownie import ChainlinkFeed, MockAggregator, MockFeed
+from brownie import ChainlinkFeed, HostileFeed, MockAggregator, MockFeed
+from eth_abi import decode
 
 from offchain.chain.artifacts import chainlink_proxy
-from offchain.chain.transactions import deploy
+from offchain.chain.transactions import at, deploy, send
+from offchain.reference.constants import PRICE_GAS
 from tests.contracts.support import (
     DAY,
     DEAD,
@@ -28,6 +37,7 @@ from tests.contracts.support import (
     chainlink_feed,
     now,
     price_d27,
+    reason,
     wait,
     web3,
     why,
@@ -82,6 +92,41 @@ def test_oracle_hands_on_the_reason_of_the_feed(world, oracle, eve):
     assert oracle.tryPrice(token) == 0
 
 
+@pytest.mark.parametrize("mode", [1, 2, 3], ids=["burns all gas", "a huge answer", "a huge reason"])
+def test_one_feed_gone_bad_does_not_block_the_valuation_of_the_others(mixed, world, deployer, governor, eve, mode):
+    """D7: what the other components are worth is still said, within the gas of one transaction."""
+    bad = deployer.deploy(HostileFeed, mixed.tokens[0])
+    world.set_feed(mixed.tokens[0], bad)
+    before = world.lens.navOf(mixed.token)
+    bad.setMode(mode, {"from": eve})
+    assert world.oracle.tryPrice(mixed.tokens[0]) == 0
+    gas = 2 * PRICE_GAS
+    request = {"from": eve.address, "to": world.lens.address, "gas": gas}
+    answer = web3.eth.call({**request, "data": world.lens.navOf.encode_input(mixed.token)})
+    nav, nav_per_share, unpriced = decode(["uint256"] * 3, answer)
+    assert unpriced == 1
+    assert nav == sum(mixed.reserves()[i] * mixed.price(i) // 10**27 for i in (1, 2)) < before[0]
+    assert nav_per_share > 0
+
+
+def test_a_price_cannot_be_starved_of_gas(mixed, world, deployer, eve):
+    """D7: whoever calls with little gas gets the price or a refusal, never the claim that there is none."""
+    aggregator = deployer.deploy(MockAggregator, 8, "TOK / USD", deployer)
+    aggregator.report(2 * 10**8, now(), {"from": deployer})
+    token = mixed.tokens[0]
+    world.set_feed(token, chainlink_feed(token, proxy_of(aggregator, deployer), HOUR))
+    price = world.oracle.price(token)
+    call = {"from": eve.address, "to": world.oracle.address, "data": world.oracle.tryPrice.encode_input(token)}
+    answers = set()
+    for gas in range(21_000, 120_000, 1_000):
+        try:
+            answers.add(int.from_bytes(web3.eth.call({**call, "gas": gas})))
+        except ValueError as error:
+            assert reason(error.args[0].get("data"))[0] in ("GasTooLow", ""), error
+            answers.add("refused")
+    assert answers == {price, "refused"}
+
+
 def test_set_feed_takes_only_the_feed_of_that_token(world, oracle, governor):
     one, other = world.token(), world.token()
     feed = oracle.feedOf(other)
@@ -104,9 +149,13 @@ def test_chainlink_feed_scales_exactly(world, deployer, decimals, answer_decimal
     token = world.token(decimals)
     aggregator = deployer.deploy(MockAggregator, answer_decimals, "TOK / USD", deployer)
     feed = chainlink_feed(token, aggregator, HOUR)
-    for answer in (1, 123_456_789, 99_999 * 10**answer_decimals + 1):
+    for answer in (2, 123_456_789, 99_999 * 10**answer_decimals + 1):
         aggregator.report(answer, now(), {"from": deployer})
-        assert feed.price() == answer * 10**36 // 10 ** (decimals + answer_decimals)
+        expected = answer * 10**36 // 10 ** (decimals + answer_decimals)
+        if expected:
+            assert feed.price() == expected
+        else:
+            assert why(feed.price, sender=deployer) == ("PriceBad", token.address, answer)
 
 
 @pytest.mark.parametrize("answer", [0, -1, -(2**191), 2**127, 2**191 - 1])
@@ -139,23 +188,107 @@ def test_chainlink_feed_that_never_answered_has_no_price(world, deployer, eve):
 
 
 def test_chainlink_feed_pins_the_decimals_of_its_token(source, eve):
-    """B11, D8: an upgrade of the token does not move its price."""
+    """B11: a token that shows other decimals has no price until it shows the old ones, or has another feed."""
     token, _, feed = source
     before = feed.price()
     token.setDecimals(6, {"from": eve})
+    assert why(feed.price, sender=eve) == ("DecimalsChanged", token.address, 6, 18)
+    token.setDecimals(18, {"from": eve})
     assert feed.price() == before == 200_012_345_678 * 10**10
+
+
+def test_chainlink_feed_refuses_answers_at_its_limits(source, deployer, eve):
+    """D3: at a limit the price is somewhere beyond it; one step inside it is a price."""
+    token, aggregator, _ = source
+    low, high = 10**7, 5 * 10**11
+    feed = chainlink_feed(token, aggregator, HOUR, min_answer=low, max_answer=high)
+    for answer in (low, low - 1, 1, high, high + 1, 2**127 - 1):
+        aggregator.report(answer, now(), {"from": deployer})
+        assert why(feed.price, sender=eve) == ("PriceClamped", token.address, answer, low, high)
+    for answer in (low + 1, high - 1):
+        aggregator.report(answer, now(), {"from": deployer})
+        assert feed.price() == answer * 10**10
+
+
+def test_chainlink_feed_takes_only_limits_inside_those_of_the_aggregator(source, deployer):
+    """D3: limits beyond the clamp of the aggregator behind the proxy would never be reached."""
+    token, aggregator, _ = source
+    aggregator.setLimits(10**6, 10**12, {"from": deployer})
+    for place in (aggregator.address, proxy_of(aggregator, deployer)):
+        assert refused_deployment(ChainlinkFeed, (token, place, HOUR, 10**6 - 1, 10**12)) == (
+            "ValueOutOfBounds", "minAnswer", 10**6 - 1, 10**6, 10**12 - 1,
+        )  # fmt: skip
+        assert refused_deployment(ChainlinkFeed, (token, place, HOUR, 10**6, 10**12 + 1)) == (
+            "ValueOutOfBounds", "maxAnswer", 10**12 + 1, 1, 10**12,
+        )  # fmt: skip
+        feed = chainlink_feed(token, place, HOUR, min_answer=10**6, max_answer=10**12)
+        assert (feed.minAnswer(), feed.maxAnswer()) == (10**6, 10**12)
+
+
+def test_chainlink_feed_survives_a_change_of_aggregator(source, deployer, eve):
+    """D3: Chainlink puts another aggregator behind the proxy: the price goes on, and a narrower clamp counts at once."""
+    token, old, _ = source
+    proxy = chainlink_at(proxy_of(old, deployer))
+    feed = chainlink_feed(token, proxy.address, HOUR, min_answer=10**6)
+    cheap = web3.eth.estimate_gas({"to": feed.address, "data": feed.price.encode_input()})
+    new = deployer.deploy(MockAggregator, 8, "TOK / USD", deployer)
+    new.report(2000 * 10**8, now(), {"from": deployer})
+    change_aggregator(proxy, new, deployer)
+    assert feed.price() == 2000 * 10**18
+    new.setLimits(10**8, 3000 * 10**8, {"from": deployer})
+    for answer in (10**8, 3000 * 10**8):
+        new.report(answer, now(), {"from": deployer})
+        assert why(feed.price, sender=eve) == ("PriceClamped", token.address, answer, 10**8, 3000 * 10**8)
+    new.report(10**8 + 1, now(), {"from": deployer})
+    assert feed.price() == (10**8 + 1) * 10**10
+    new.setLimits(1, 2**191 - 1, {"from": deployer})
+    new.report(10**6, now(), {"from": deployer})
+    assert why(feed.price, sender=eve) == ("PriceClamped", token.address, 10**6, 10**6, 2**127 - 1)
+    new.report(10**8, now(), {"from": deployer})
+    dear = web3.eth.estimate_gas({"to": feed.address, "data": feed.price.encode_input()})
+    assert 0 < dear - cheap < 25_000, f"{dear - cheap} gas for looking behind the proxy"
+
+
+def test_chainlink_feed_refuses_an_aggregator_of_other_decimals(source, deployer, eve):
+    """D8: the answer of 18 decimals is not read as one of 8."""
+    token, old, _ = source
+    proxy = chainlink_at(proxy_of(old, deployer))
+    feed = chainlink_feed(token, proxy.address, HOUR)
+    new = deployer.deploy(MockAggregator, 18, "TOK / USD", deployer)
+    new.report(2000 * 10**18, now(), {"from": deployer})
+    change_aggregator(proxy, new, deployer)
+    assert why(feed.price, sender=eve) == ("DecimalsChanged", proxy.address, 18, 8)
 
 
 def test_chainlink_feed_refuses_to_be_made_of_nothing(world, source, deployer):
     token, aggregator, _ = source
-    for arguments, reason in (
-        ((ZERO, aggregator, HOUR), ("ZeroAddress",)),
-        ((token, ZERO, HOUR), ("ZeroAddress",)),
-        ((token, aggregator, 0), ("ValueOutOfBounds", "maxAge", 0, 1, 30 * DAY)),
-        ((token, aggregator, 30 * DAY + 1), ("ValueOutOfBounds", "maxAge", 30 * DAY + 1, 1, 30 * DAY)),
-        ((world.token(70), aggregator, HOUR), ("ValueOutOfBounds", "decimals", 78, 0, 72)),
+    top = 2**127 - 1
+    for arguments, refusal in (
+        ((ZERO, aggregator, HOUR, 1, top), ("ZeroAddress",)),
+        ((token, ZERO, HOUR, 1, top), ("ZeroAddress",)),
+        ((token, aggregator, 0, 1, top), ("ValueOutOfBounds", "maxAge", 0, 1, 30 * DAY)),
+        ((token, aggregator, 30 * DAY + 1, 1, top), ("ValueOutOfBounds", "maxAge", 30 * DAY + 1, 1, 30 * DAY)),
+        ((token, aggregator, HOUR, 5, 5), ("ValueOutOfBounds", "minAnswer", 5, 1, 4)),
+        ((token, aggregator, HOUR, -1, 5), ("ValueOutOfBounds", "minAnswer", MAX, 1, 4)),
+        ((token, aggregator, HOUR, 1, 0), ("ValueOutOfBounds", "maxAnswer", 0, 1, top)),
+        ((token, aggregator, HOUR, 1, top + 1), ("ValueOutOfBounds", "maxAnswer", top + 1, 1, top)),
+        ((world.token(70), aggregator, HOUR, 1, top), ("ValueOutOfBounds", "decimals", 78, 0, 72)),
     ):
-        assert refused_deployment(ChainlinkFeed, arguments) == reason
+        assert refused_deployment(ChainlinkFeed, arguments) == refusal
+
+
+def proxy_of(aggregator, deployer):
+    """Address of a genuine proxy in front of an aggregator."""
+    return deploy(web3, deployer.address, chainlink_proxy(), aggregator.address, ZERO).address
+
+
+def chainlink_at(address):
+    return at(web3, chainlink_proxy(), address)
+
+
+def change_aggregator(proxy, new, deployer):
+    send(web3, deployer.address, proxy.functions.proposeAggregator(new.address))
+    send(web3, deployer.address, proxy.functions.confirmAggregator(new.address))
 
 
 def refused_deployment(container, arguments):
@@ -166,6 +299,5 @@ def refused_deployment(container, arguments):
 def test_chainlink_feed_reads_the_genuine_proxy(world, source, deployer):
     """The proxy puts its phase into round ids; the feed must not care."""
     token, aggregator, feed = source
-    proxy = deploy(web3, deployer.address, chainlink_proxy(), aggregator.address, ZERO)
-    through = chainlink_feed(token, proxy.address, HOUR)
+    through = chainlink_feed(token, proxy_of(aggregator, deployer), HOUR)
     assert through.price() == feed.price() == 2000_12345678 * WAD // 10**8

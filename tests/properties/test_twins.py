@@ -73,6 +73,18 @@ def factor(rng: random.Random) -> int:
     return 10**18 + rng.getrandbits(rng.randint(1, 62))
 
 
+TICK_EDGES = (0, 1, -1, 2, -2, 6_931, -6_932, 200_000, -200_000, 887_272, -887_272, 2**23 - 1, -(2**23))
+
+
+def tick(rng: random.Random) -> int:
+    return rng.randint(-price_math.MAX_TICK, price_math.MAX_TICK)
+
+
+def near(rng: random.Random) -> int:
+    """Prices within a quarter of one of a few, so that two of them are sometimes close."""
+    return max(1, 10 ** rng.choice((0, 9, 18, 18, 18, 47)) * rng.randint(900_000, 1_250_000) // 10**6)
+
+
 def formula(
     name: str,
     twin: Callable[..., int | tuple[int, ...]],
@@ -151,6 +163,18 @@ FORMULAS = (
             edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES}, results=2),
     formula("leave", leave, U112, U112, U112, U112,
             edges={0: U112_EDGES, 1: U112_EDGES, 2: U112_EDGES, 3: U112_EDGES}, results=2),
+    formula("meanTick", price_math.mean_tick, lambda rng: rng.choice((-1, 1)) * rng.getrandbits(rng.randint(1, 41)),
+            between(1_800, 86_400), edges={0: (0, 1, -1, -1800, 1799, -1801, 2**55 - 1, -(2**55)), 1: (1_800, 7_200, 86_400)},
+            signed=True),
+    formula("atTick", price_math.at_tick, tick, price, edges={0: TICK_EDGES, 1: (0, 1, 10**9, 10**18, 2**160 - 1)}, signed=True),
+    formula("meanLiquidity", price_math.mean_liquidity, up_to(160), between(0, 86_400),
+            edges={0: (0, 1, 2**128, 2**160 - 1), 1: (0, 1, 1_800, 86_400)}),
+    formula("ofShare", price_math.of_share, price, either),
+    formula("rateBounds", price_math.rate_bounds, up_to(160), up_to(40), between(0, constants.MAX_RATE_JUMP),
+            between(0, constants.MAX_RATE_GROWTH), edges={0: (0, 1, 10**27, 2**160 - 1), 1: SECONDS_EDGES}, results=2),
+    formula("diverges", price_math.diverges, near, near, between(1, constants.MAX_DEVIATION),
+            edges={0: (1, 10**18, 2**160 - 1), 1: (0, 1, 10**18, 2**160 - 1), 2: (1, 10**4, 200_000)}),
+    formula("usable", price_math.usable, either),
 )  # fmt: skip
 
 
@@ -246,12 +270,14 @@ def test_chainlink_prices_equal_their_twin_for_every_pair_of_decimals(chain: Cha
     aggregator_decimals = (0, 6, 8, 18, 27, 36)
     each = VECTORS // (28 * len(aggregator_decimals)) + 1
     edges = [0, 1, -1, 10**8, 2**127 - 1, 2**127, 2**191 - 1, 2**255 - 1, -(2**255)]
-    compared = 0
+    compared = clamped = 0
     for mine, theirs in product(token_decimals, aggregator_decimals):
         answers = edges + [rng.choice((1, 1, 1, -1)) * rng.getrandbits(rng.randint(1, 130)) for _ in range(each)]
         max_age = rng.choice((1, 3600, 86_400, 30 * 86_400))
         ages = [rng.choice((0, 1, max_age - 1, max_age, max_age + 1, -1, rng.randint(0, max_age))) for _ in answers]
-        result = chain.call(Call(harness, "chainlinkPrices", (mine, theirs, max_age, answers, ages)), gas=CALL_GAS)
+        limits = rng.choice(((0, 2**127 - 1), (1, 2**96), (10**8 - 1, 10**8 + 1), (10**8, 2**127 - 1), (0, 10**8)))
+        request = Call(harness, "chainlinkPrices", ((mine, theirs), max_age, limits, answers, ages))
+        result = chain.call(request, gas=CALL_GAS)
         try:
             price_math.chainlink_scale(mine, theirs)
         except Reverted:
@@ -263,13 +289,15 @@ def test_chainlink_prices_equal_their_twin_for_every_pair_of_decimals(chain: Cha
             try:
                 expected: int | None = price_math.chainlink_price(
                     answer_, updated_at=chain.now - age, now=chain.now, max_age=max_age,
-                    token_decimals=mine, aggregator_decimals=theirs,
+                    token_decimals=mine, aggregator_decimals=theirs, min_answer=limits[0], max_answer=limits[1],
                 )  # fmt: skip
-            except Reverted:
+            except Reverted as refusal:
                 expected = None
+                clamped += refusal.reason == "PriceClamped"
             assert (actual if good else None) == expected, (mine, theirs, max_age, answer_, age)
             compared += 1
     assert compared >= VECTORS
+    assert clamped >= VECTORS // 100
 
 
 def test_constants_equal_their_twin(chain: Chain, harness: At) -> None:
@@ -279,6 +307,9 @@ def test_constants_equal_their_twin(chain: Chain, harness: At) -> None:
         constants.MAX_PAUSE, constants.MAX_LOSS_CAPACITY, constants.MAX_TURNOVER_CAPACITY, constants.MIN_WINDOW,
         constants.MAX_WINDOW, constants.MAX_VALUATION_AGE, constants.MAX_SLIPPAGE, constants.MAX_PLAN_DURATION,
         constants.MAX_COOLDOWN, constants.MAX_PRICE, int(constants.LOCKED_SHARES_HOLDER, 16), integers.UINT112_MAX,
+        constants.PRICE_GAS, constants.COMPONENT_PRICE_GAS, constants.MAX_ANSWER_AGE, constants.MAX_GRACE,
+        constants.MIN_TWAP_WINDOW, constants.MAX_TWAP_WINDOW, constants.MAX_DEVIATION, constants.MAX_RATE_JUMP,
+        constants.MAX_RATE_GROWTH, constants.CHECKPOINT_INTERVAL,
     )  # fmt: skip
 
 
