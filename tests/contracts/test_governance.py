@@ -142,8 +142,8 @@ class Proposal:
         return self.execute(voter)
 
 
-def set_fee(community, bps=100):
-    return call_of(community.token, community.token.setStreamingFee, bps * 10**14)
+def set_cap(community, whole_shares=10**6):
+    return call_of(community.token, community.token.setSupplyCap, whole_shares)
 
 
 # --- votes ------------------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_shares_minted_wrapped_and_redeemed_within_one_block_count_for_nothing(c
     community.index.fund(bob, 9000 * WAD)
     community.votes.delegate(bob, {"from": bob})
     community.token.approve(community.votes, MAX, {"from": bob})
-    proposal = Proposal(community, set_fee(community), by=alice)
+    proposal = Proposal(community, set_cap(community), by=alice)
     snapshot = community.governor.proposalSnapshot(proposal.id)
     steps = [
         (community.token, community.token.mint.encode_input(9000 * WAD, 1, [MAX] * 3, bob)),
@@ -283,7 +283,7 @@ def test_after_a_fork_of_the_chain_old_permits_are_void_and_new_ones_work(commun
 
 def test_proposing_needs_a_share_of_what_is_wrapped(community, alice, bob):
     governor, token = community.governor, community.token
-    arrays = actions(set_fee(community))
+    arrays = actions(set_cap(community))
     assert why(governor.propose, *arrays, "x", sender=alice) == (
         "GovernorInsufficientProposerVotes",
         alice.address,
@@ -301,27 +301,50 @@ def test_proposing_needs_a_share_of_what_is_wrapped(community, alice, bob):
     assert governor.proposalThresholdFraction() == WAD // 100
 
 
-def test_a_vote_changes_fee_members_and_policy_and_nobody_else_can(community, world, alice, eve, governor, deployer):
+def test_a_vote_changes_cap_members_and_policy_and_nobody_else_can(community, world, alice, eve, governor, deployer):
     """G7: the holders' way to every power of the governor, and the only one."""
     token, rebalancer = community.token, world.rebalancer
     added, policy = world.token(18, 9), policy_with(max_weight=WAD // 2).as_tuple()
     wrap(community, alice, 600 * WAD)
     proposal = Proposal(
         community,
-        set_fee(community),
+        set_cap(community),
         call_of(rebalancer, rebalancer.setAllowed, token, [added], True),
         call_of(rebalancer, rebalancer.setPolicy, token, policy),
         by=alice,
     )
     started = now()
     proposal.pass_by(alice)
-    assert token.streamingFee() == 100 * 10**14
+    assert token.supplyCap() == 10**6 * WAD
     assert rebalancer.isAllowed(token, added) and rebalancer.policyOf(token) == policy
     assert now() >= started + 1 * DAY + 3 * DAY + 2 * DAY and proposal.state == EXECUTED
 
     for who in (alice, eve, governor, deployer, accounts.at(str(community.governor), force=True)):
         assert why(token.setStreamingFee, 0, sender=who)[0] == "AccessManagedUnauthorized"
         assert why(rebalancer.setPolicy, token, POLICY.as_tuple(), sender=who)[0] == "NotAuthorized"
+
+
+def test_a_vote_raises_a_fee_only_after_it_has_announced_it(community, alice):
+    """E6, E1: the notice holds for the holders' vote too: two votes, and three days between what they do."""
+    token, fee = community.token, 100 * 10**14
+    wrap(community, alice, 600 * WAD)
+    selector = token.setStreamingFee.signature
+    announce = Proposal(community, call_of(token, token.announceFee, selector, fee), text="announce", by=alice)
+    raise_it = Proposal(community, call_of(token, token.setStreamingFee, fee), text="raise", by=alice)
+    for proposal in (announce, raise_it):
+        proposal.vote(alice)
+    for proposal in (announce, raise_it):
+        proposal.close()
+        proposal.queue(alice)
+    wait(2 * DAY)
+    execute = (community.governor.execute, *raise_it.arrays, raise_it.hash)
+    assert why(*execute, sender=alice) == ("FeeNotDue", bytes.fromhex(selector[2:]), fee, 0)
+    announced = announce.execute(alice).timestamp
+    due = announced + 3 * DAY
+    assert why(*execute, sender=alice) == ("FeeNotDue", bytes.fromhex(selector[2:]), fee, due)
+    wait(due - now())
+    raise_it.execute(alice)
+    assert token.streamingFee() == fee
 
 
 def test_a_vote_can_name_another_strategist_and_give_up_a_power(community, alice, eve, strategist):
@@ -359,9 +382,10 @@ def test_a_vote_can_name_another_strategist_and_give_up_a_power(community, alice
 
 def test_the_few_who_have_wrapped_cannot_decide_for_all(community, alice, bob):
     """E6: 3 % of the shares, and all that is wrapped, are below a quorum of 4 % of all shares."""
+    before = community.token.supplyCap()
     community.token.transfer(bob, 30 * WAD, {"from": alice})
     wrap(community, bob, 30 * WAD)
-    proposal = Proposal(community, set_fee(community, 500), by=bob)
+    proposal = Proposal(community, set_cap(community), by=bob)
     proposal.vote(bob)
     assert community.votes.totalSupply() == 30 * WAD
     assert community.governor.quorumOf(proposal.id) == ceil_div(1000 * WAD * 4, 100)
@@ -369,19 +393,19 @@ def test_the_few_who_have_wrapped_cannot_decide_for_all(community, alice, bob):
     assert why(community.governor.queue, *proposal.arrays, proposal.hash, sender=bob)[0] == (
         "GovernorUnexpectedProposalState"
     )
-    assert community.token.streamingFee() == 0
+    assert community.token.supplyCap() == before
 
 
 def test_a_quorum_of_exactly_the_share_passes_and_one_less_fails(community, alice, bob):
     token = community.token
     token.transfer(bob, 40 * WAD, {"from": alice})
     wrap(community, bob, 40 * WAD)
-    exact = Proposal(community, set_fee(community), text="exact", by=bob)
+    exact = Proposal(community, set_cap(community), text="exact", by=bob)
     exact.vote(bob)
     assert exact.close() == SUCCEEDED
 
     community.votes.withdrawTo(bob, 1, {"from": bob})
-    less = Proposal(community, set_fee(community), text="one less", by=bob)
+    less = Proposal(community, set_cap(community), text="one less", by=bob)
     less.vote(bob)
     assert less.close() == DEFEATED
 
@@ -391,7 +415,7 @@ def test_a_supply_pushed_up_beside_a_proposal_is_forgotten_at_the_first_vote(com
     wrap(community, alice, 50 * WAD)
     wait(1)
     community.index.mint(eve, 99_000 * WAD)
-    proposal = Proposal(community, set_fee(community), by=alice)
+    proposal = Proposal(community, set_cap(community), by=alice)
     assert community.governor.quorumOf(proposal.id) == 4000 * WAD
     community.index.redeem(eve, 99_000 * WAD)
     assert community.governor.quorumOf(proposal.id) == 4000 * WAD
@@ -403,7 +427,7 @@ def test_a_supply_pushed_up_beside_a_proposal_is_forgotten_at_the_first_vote(com
 
 def test_a_supply_pushed_up_after_the_proposal_changes_nothing(community, alice, eve):
     wrap(community, alice, 50 * WAD)
-    proposal = Proposal(community, set_fee(community), by=alice)
+    proposal = Proposal(community, set_cap(community), by=alice)
     community.index.mint(eve, 99_000 * WAD)
     proposal.vote(alice)
     assert community.governor.quorumOf(proposal.id) == 40 * WAD and proposal.close() == SUCCEEDED
@@ -412,7 +436,7 @@ def test_a_supply_pushed_up_after_the_proposal_changes_nothing(community, alice,
 def test_the_quorum_follows_holders_who_leave(community, alice, bob):
     community.token.transfer(bob, 20 * WAD, {"from": alice})
     wrap(community, bob, 20 * WAD)
-    proposal = Proposal(community, set_fee(community), by=bob)
+    proposal = Proposal(community, set_cap(community), by=bob)
     wait(DAY)
     community.index.redeem(alice, 600 * WAD)
     proposal.vote(bob)
@@ -423,7 +447,7 @@ def test_the_quorum_follows_holders_who_leave(community, alice, bob):
 def test_nobody_wins_by_minting_after_the_snapshot(community, alice, eve):
     """E6: shares that came after the snapshot have no vote."""
     wrap(community, alice, 100 * WAD)
-    proposal = Proposal(community, set_fee(community), by=alice)
+    proposal = Proposal(community, set_cap(community), by=alice)
     wait(DAY + 1)
     community.index.mint(eve, 99_000 * WAD)
     wrap(community, eve, 99_000 * WAD)
@@ -438,7 +462,7 @@ def test_a_late_quorum_leaves_the_others_time(community, alice, bob):
     community.token.transfer(bob, 300 * WAD, {"from": alice})
     wrap(community, alice, 600 * WAD)
     wrap(community, bob, 300 * WAD)
-    proposal = Proposal(community, set_fee(community), by=bob)
+    proposal = Proposal(community, set_cap(community), by=bob)
     deadline = community.governor.proposalDeadline(proposal.id)
     at_next(deadline - 1)
     proposal.governor.castVote(proposal.id, FOR, {"from": bob})
@@ -454,8 +478,8 @@ def test_more_against_than_for_fails_and_abstaining_only_makes_the_quorum(commun
     token.transfer(eve, 39 * WAD, {"from": alice})
     wrap(community, bob, 30 * WAD)
     wrap(community, eve, 39 * WAD)
-    lost = Proposal(community, set_fee(community), text="lost", by=bob)
-    carried = Proposal(community, set_fee(community), text="carried", by=bob)
+    lost = Proposal(community, set_cap(community), text="lost", by=bob)
+    carried = Proposal(community, set_cap(community), text="carried", by=bob)
     lost.vote(bob)
     lost.vote(eve, AGAINST)
     carried.vote(bob)
@@ -466,7 +490,7 @@ def test_more_against_than_for_fails_and_abstaining_only_makes_the_quorum(commun
 def test_a_vote_cannot_pass_a_hard_limit(community, alice):
     """G3: the caps bind the holders' vote too, and the proposal has no effect."""
     wrap(community, alice, 600 * WAD)
-    proposal = Proposal(community, set_fee(community, 501), by=alice)
+    proposal = Proposal(community, call_of(community.token, community.token.setStreamingFee, 501 * 10**14), by=alice)
     proposal.vote(alice)
     proposal.close()
     proposal.queue(alice)
