@@ -186,6 +186,13 @@ def core_of(record: Record) -> Core:
     )
 
 
+def first_block(chain_id: int) -> int:
+    """The block of the first step of the core: no event of ours is older. Zero when nothing is recorded."""
+    path = deployments_folder(chain_id) / CORE_FILE
+    steps = Record.read(path).steps.values() if path.exists() else ()
+    return min((int(step["block"]) for step in steps), default=0)
+
+
 def open_index(w3: Web3, symbol: str) -> tuple[Core, IndexDeployment]:
     """An index of the node's chain by its symbol, with the core. Raises UnknownIndex with what there is."""
     chain_id = w3.eth.chain_id
