@@ -218,7 +218,7 @@ def require_possible(spec: IndexSpec) -> None:
     bounds = (
         ("guard.turnover_bps", limits.turnover_capacity, 4 * WAD, f"{4 * BPS} bps"),
         ("guard.loss_bps", limits.loss_capacity, WAD // 20, "500 bps"),
-        ("guard.valuation_max_age_minutes", limits.valuation_max_age, 86_400, "1440 minutes"),
+        ("guard.valuation_max_age_minutes", limits.valuation_max_age, 3_600, "60 minutes"),
         ("rebalance.plan_hours", policy.max_duration, 14 * 86_400, "336 hours"),
     )
     for name, value, most, text in bounds:

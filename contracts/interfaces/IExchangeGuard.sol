@@ -10,12 +10,14 @@ import {Leg} from "./ITaker.sol";
 /// minted or redeemed in between. Gains are never credited.
 ///
 /// Assumes: prices of the oracle. Warning: a wrong oracle price makes the guard blind by as much as the price is wrong.
+/// Warning: the fraction is of the NAV per share when it was valued, at most `valuationMaxAge` ago. If prices have fallen by
+/// `x` since, the same budget is `1/(1 − x)` of what is left; with `valuationMaxAge` zero the bound is of the live NAV.
 interface IExchangeGuard {
     /// @param lossCapacity D18{1} of NAV, what exchanges may cost within a window.
     /// @param lossWindow {s}
     /// @param turnoverCapacity D18{1} of NAV, what may be sold within a window.
     /// @param turnoverWindow {s}
-    /// @param valuationMaxAge {s} an older valuation is renewed before it is used.
+    /// @param valuationMaxAge {s} an older valuation is renewed before it is used; zero values anew in every block.
     struct Limits {
         uint64 lossCapacity;
         uint32 lossWindow;

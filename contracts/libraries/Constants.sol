@@ -30,7 +30,7 @@ library Constants {
     uint256 internal constant MAX_TURNOVER_CAPACITY = 4e18; // D18{1} of NAV per window, 400 %
     uint256 internal constant MIN_WINDOW = 1 hours; // {s}
     uint256 internal constant MAX_WINDOW = 30 days; // {s}
-    uint256 internal constant MAX_VALUATION_AGE = 1 days; // {s}
+    uint256 internal constant MAX_VALUATION_AGE = 1 hours; // {s}
 
     /* PLANS */
     uint256 internal constant MAX_SLIPPAGE = 50_000; // {ppm} 5 %

@@ -27,7 +27,7 @@ MAX_LOSS_CAPACITY = 5 * WAD // 100  # D18{1} of NAV per window
 MAX_TURNOVER_CAPACITY = 4 * WAD  # D18{1} of NAV per window
 MIN_WINDOW = 3_600  # {s}
 MAX_WINDOW = 30 * 86_400  # {s}
-MAX_VALUATION_AGE = 86_400  # {s}
+MAX_VALUATION_AGE = 3_600  # {s}
 
 # --- plans
 MAX_SLIPPAGE = 50_000  # {ppm}

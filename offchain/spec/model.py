@@ -139,7 +139,10 @@ class GuardRules:
         Integer(low=1, high=720), unit="hours", default=24, doc="Window of the turnover budget."
     )
     valuation_max_age_minutes: int = key(
-        Integer(low=1, high=1_440), unit="minutes", default=60, doc="Oldest price a valuation may use."
+        Integer(low=0, high=60),
+        unit="minutes",
+        default=5,
+        doc="Age at which the guard values the index anew; 0: every block.",
     )
 
 

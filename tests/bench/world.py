@@ -29,7 +29,7 @@ UNLIMITED = 2**256 - 1
 WAD = 10**18
 PRICE = 3  # {USD} of every token
 FEE_V3 = 3000  # {ppm}
-DAY = 86_400  # {s}
+HOUR, DAY = 3_600, 86_400  # {s}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ def _terms(tokens: tuple[Contract, ...], trader: str, recipient: str) -> IndexTe
             loss_window=DAY,
             turnover_capacity=WAD,
             turnover_window=DAY,
-            valuation_max_age=DAY,
+            valuation_max_age=HOUR,
         ),
         allowed=addresses,
         spec_hash="0x00",

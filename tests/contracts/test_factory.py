@@ -24,6 +24,7 @@ from offchain.chain.terms import IndexTerms
 from tests.contracts.support import (
     DAY,
     DEAD,
+    HOUR,
     LIMITS,
     LOCKED_SHARES,
     POLICY,
@@ -127,7 +128,10 @@ def test_predict_differs_by_creator_salt_and_terms(world, terms, deployer, eve):
             ("ValueOutOfBounds", "turnoverCapacity", 4 * WAD + 1, 0, 4 * WAD),
         ),
         ({"limits": limits_with(turnover_window=0)}, ("ValueOutOfBounds", "turnoverWindow", 0, 3600, 30 * DAY)),
-        ({"limits": limits_with(valuation_max_age=DAY + 1)}, ("ValueOutOfBounds", "valuationMaxAge", DAY + 1, 0, DAY)),
+        (
+            {"limits": limits_with(valuation_max_age=HOUR + 1)},
+            ("ValueOutOfBounds", "valuationMaxAge", HOUR + 1, 0, HOUR),
+        ),
     ],
 )
 def test_create_refuses_terms_beyond_the_bounds(world, terms, deployer, change, reason):

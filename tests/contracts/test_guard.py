@@ -245,7 +245,7 @@ def test_set_limits_lower_and_higher_again_refills_nothing(slippery, guard, gove
         ({"loss_window": 30 * DAY + 1}, "lossWindow", HOUR, 30 * DAY),
         ({"turnover_capacity": 4 * WAD + 1}, "turnoverCapacity", 0, 4 * WAD),
         ({"turnover_window": HOUR - 1}, "turnoverWindow", HOUR, 30 * DAY),
-        ({"valuation_max_age": DAY + 1}, "valuationMaxAge", 0, DAY),
+        ({"valuation_max_age": HOUR + 1}, "valuationMaxAge", 0, HOUR),
     ],
 )
 def test_set_limits_beyond_the_hard_bounds_reverts(mixed, guard, governor, change, what, low, high):

@@ -323,7 +323,7 @@ def test_swap_of_an_older_plan_reverts(rebalancer, moving, strategist):
 def test_targets_stay_exact_while_the_fee_dilutes(world, rebalancer, bob):
     """A plan of 14 days sells what it would have sold on the first, scaled by the supply that exists."""
     index = world.create(
-        [world.token(18), world.token(6)], streaming_fee=5 * 10**16, limits=limits_with(valuation_max_age=DAY)
+        [world.token(18), world.token(6)], streaming_fee=5 * 10**16, limits=limits_with(valuation_max_age=HOUR)
     )
     index.start([WAD // 4, WAD * 3 // 4], duration=14 * DAY)
     first = [rebalancer.gapOf(index.token, token) for token in index.tokens]

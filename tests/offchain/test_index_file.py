@@ -99,7 +99,7 @@ BAD_VALUES = [
     ("fees", "redeem_bps", "0.5", "write a whole number from 0 to 100"),
     ("fees", "recipient", '"0x1234"', "write an address, 0x and 40 hex digits, or an account name"),
     ("guard", "loss_bps", "501", "write a whole number from 1 to 500"),
-    ("guard", "valuation_max_age_minutes", "0", "write a whole number from 1 to 1440"),
+    ("guard", "valuation_max_age_minutes", "61", "write a whole number from 0 to 60"),
     ("seed", "shares", "0", "write a number above 0 and up to 1e+12"),
     ("seed", "supply_cap_shares", "1.5", "write a whole number from 0 to"),
     ("roles", "governor", f'"{ADDRESS.replace("aDC", "ADC")}"', "its checksum does not hold"),

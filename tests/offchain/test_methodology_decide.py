@@ -244,4 +244,4 @@ def _market(frame: pd.DataFrame) -> Market:
     return Market.from_frame(renamed)
 
 
-GOLDEN_DECISION = "0xaaa554f6aba4968b6fff6acd7cdd7a6d3d1b047b1b888f6795a66366fe8c1a50"
+GOLDEN_DECISION = "0x945e263abc3b2be7874667f64001e4fc805ac5d47fd972f9e06f9e616af9e886"

@@ -207,7 +207,7 @@ def test_a_valuation_from_before_a_crash_admits_the_loss_of_before() -> None:
     When everything halves within that time, the same budget is twice the fraction. Anyone may call `revalue`, and a
     `valuation_max_age` of zero values anew for each second.
     """
-    for max_age, factor in ((86_400, 2), (0, 1)):
+    for max_age, factor in ((3_600, 2), (0, 1)):
         plans = plan(index())
         plans.guard.limits = replace(LIMITS, valuation_max_age=max_age)
         plans.start_plan(plan_id=1, weights=[0, WAD], duration=86_400, prices=PRICES, now=0)

@@ -28,7 +28,7 @@ PART = st.sampled_from((1, 100, 500, 999, 1000, 1000))  # per mille
 TIGHT = Limits(
     loss_capacity=10**15, loss_window=3_600, turnover_capacity=4 * WAD, turnover_window=3_600, valuation_max_age=0
 )
-STALE = replace(LIMITS, valuation_max_age=86_400)
+STALE = replace(LIMITS, valuation_max_age=3_600)
 
 
 FINE = 10**36  # fractions of NAV are measured in these, so that one unit of the guard, 1e-18, is plenty
