@@ -60,4 +60,11 @@ library Constants {
     uint256 internal constant MAX_PROPOSAL_THRESHOLD = 0.05e18; // D18{1} of the wrapped shares, 5 %
     uint256 internal constant MIN_QUORUM_PERCENT = 1; // {%} of all shares
     uint256 internal constant MAX_QUORUM_PERCENT = 30; // {%} of all shares
+    /* WEIGHTS */
+    uint256 internal constant MIN_WEIGHT_DELAY = 1 hours; // {s} between proposal and execution, also of interval and lapse
+    uint256 internal constant MAX_WEIGHT_DELAY = 30 days; // {s} also the most until a proposal lapses
+    uint256 internal constant MAX_WEIGHT_INTERVAL = 365 days; // {s} between executions
+    uint256 internal constant MAX_WEIGHT_CHANGE = 2e18; // D18{1} every token leaves and others enter
+    uint256 internal constant RECORD_WINDOW = 2 hours; // {s} after midnight UTC in which prices are recorded
+    uint256 internal constant RECORD_SLOTS = 128; // {day} that are kept
 }

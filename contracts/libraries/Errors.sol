@@ -185,4 +185,40 @@ library Errors {
 
     /// @notice Thrown when the guardian would cancel the proposal that replaces him.
     error VetoOwnRemoval(address guardian);
+    /* WEIGHTS */
+
+    /// @notice Thrown when an epoch does not name its spec or its inputs.
+    error ZeroHash();
+    /// @notice Thrown when the epoch named by the caller is not the next one.
+    error EpochMismatch(uint256 number, uint256 expected);
+    /// @notice Thrown when a proposal waits already.
+    error ProposalPending(address index, uint256 number, uint256 lapsesAt);
+    /// @notice Thrown when no proposal waits.
+    error NothingProposed(address index);
+    /// @notice Thrown when what is to be executed is not what was proposed.
+    error HashMismatch(bytes32 hash, bytes32 expected);
+    /// @notice Thrown when the delay or the interval has not passed.
+    error EpochTooEarly(uint256 readyAt);
+    /// @notice Thrown when a proposal waited too long.
+    error ProposalLapsed(uint256 lapsesAt);
+    /// @notice Thrown when tokens are not in strictly ascending order.
+    error TokensNotAscending(address token);
+    /// @notice Thrown when a weight is below the bound.
+    error WeightTooLow(address token, uint256 weight, uint256 min);
+    /// @notice Thrown when an epoch is further from the last executed weights than the rules allow. D18.
+    error ChangeTooLarge(uint256 change, uint256 max);
+    /// @notice Thrown when the methodology computes another weight from the inputs.
+    error WeightsMismatch(address token, uint256 weight, uint256 computed);
+    /// @notice Thrown when a methodology is an address without code.
+    error MethodologyInvalid(address methodology);
+    /// @notice Thrown when a raw weight is zero or above 2^128 - 1.
+    error RawWeightInvalid(uint256 place, uint256 raw);
+    /// @notice Thrown when no weights can respect cap and floor.
+    error WeightsInfeasible(uint256 count, uint256 min, uint256 max);
+    /// @notice Thrown when a day's prices cannot be recorded any more.
+    error RecordWindowClosed(uint256 opensAt);
+    /// @notice Thrown when a day's price is there already.
+    error AlreadyRecorded(address token, uint256 day);
+    /// @notice Thrown when too few days of a window have a price.
+    error RecordsMissing(address token, uint256 found, uint256 needed);
 }

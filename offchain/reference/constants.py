@@ -46,3 +46,11 @@ MAX_DEVIATION = 200_000  # {ppm} between two sources
 MAX_RATE_JUMP = 5 * WAD // 100  # D18{1} of a vault's share price
 MAX_RATE_GROWTH = WAD  # D18{1/year} of a vault's share price
 CHECKPOINT_INTERVAL = 86_400  # {s}
+
+# --- weights
+MIN_WEIGHT_DELAY = 3_600  # {s}
+MAX_WEIGHT_DELAY = 30 * 86_400  # {s}
+MAX_WEIGHT_INTERVAL = 365 * 86_400  # {s}
+MAX_WEIGHT_CHANGE = 2 * WAD  # D18{1}
+RECORD_WINDOW = 2 * 3_600  # {s} after midnight UTC
+RECORD_SLOTS = 128  # {day}
