@@ -7,6 +7,7 @@ import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {IPriceRecorder} from "./interfaces/IPriceRecorder.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
+import {WeightMath} from "./libraries/WeightMath.sol";
 
 /// @title PriceRecorder
 /// @notice One oracle price per token and day in a ring of 128 words. No roles, no owner, no funds.
@@ -57,44 +58,19 @@ contract PriceRecorder is IPriceRecorder {
     }
 
     /// @inheritdoc IPriceRecorder
-    function volatilityOf(address token, uint256 lastDay, uint256 span) external view returns (uint256) {
+    function volatilityOf(address token, uint256 lastDay, uint256 span) external view returns (uint256 volatility) {
         _checkSpan(lastDay, span, 2);
-        uint256 sum; // D36
-        uint256 returns_;
-        uint256 elapsed; // {day} from the first to the latest record
-        uint256 firstDay;
-        uint256 previous;
-        for (uint256 day = lastDay - span; day <= lastDay; ++day) {
-            uint256 price = priceOn(token, day);
-            if (price == 0) continue;
-            if (previous == 0) {
-                firstDay = day;
-            } else {
-                int256 move = FixedPointMathLib.lnWad(int256(price.fullMulDiv(Constants.WAD, previous)));
-                sum += uint256(move * move);
-                elapsed = day - firstDay;
-                ++returns_;
-            }
-            previous = price;
-        }
-        _checkCoverage(token, returns_, span);
-        // D18{1/√year} = √(D36{1} * {day/year} / {day})
-        return (sum * 365 / elapsed).sqrt();
+        uint256 found;
+        (volatility, found) = WeightMath.volatility(_prices(token, lastDay - span, span + 1));
+        _checkCoverage(token, found, span);
     }
 
     /// @inheritdoc IPriceRecorder
-    function averageOf(address token, uint256 lastDay, uint256 span) external view returns (uint256) {
+    function averageOf(address token, uint256 lastDay, uint256 span) external view returns (uint256 average) {
         _checkSpan(lastDay, span, 1);
-        uint256 sum;
-        uint256 days_;
-        for (uint256 day = lastDay + 1 - span; day <= lastDay; ++day) {
-            uint256 price = priceOn(token, day);
-            if (price == 0) continue;
-            sum += price;
-            ++days_;
-        }
-        _checkCoverage(token, days_, span);
-        return sum / days_;
+        uint256 found;
+        (average, found) = WeightMath.average(_prices(token, lastDay + 1 - span, span));
+        _checkCoverage(token, found, span);
     }
 
     /* INTERNALS */
@@ -103,6 +79,14 @@ contract PriceRecorder is IPriceRecorder {
         _slots[token][day % Constants.RECORD_SLOTS] =
             Slot({price: uint160(price), day: uint48(day), recordedAt: uint48(block.timestamp)});
         emit Record(token, day, price, block.timestamp);
+    }
+
+    /// @dev D27{nUSD/tok} of `count` days, zero where there is none.
+    function _prices(address token, uint256 firstDay, uint256 count) private view returns (uint256[] memory prices) {
+        prices = new uint256[](count);
+        for (uint256 i; i < count; ++i) {
+            prices[i] = priceOn(token, firstDay + i);
+        }
     }
 
     /// @dev Today, while its window is open. The oracle bounds prices by 2^160 − 1, so they fit their slot.

@@ -73,6 +73,46 @@ library WeightMath {
         return volatility == 0 ? 0 : Constants.WAD * Constants.WAD / volatility;
     }
 
+    /// @notice Annual volatility of daily prices, zeros being gaps, rounded down. A return across a gap counts once, over all its days.
+    /// @dev ⌊√⌊Σ r²·365/T⌋⌋, r = ln(p_k/p_{k−1}) as Solady's lnWad has it, T the days from the first to the last price.
+    /// @param prices D27{nUSD/tok}, below 2^160
+    /// @return volatility_ D18{1/√year}, zero if there is no return
+    /// @return found returns
+    function volatility(uint256[] memory prices) internal pure returns (uint256 volatility_, uint256 found) {
+        uint256 sum; // D36
+        uint256 elapsed; // {day}
+        uint256 first;
+        uint256 previous;
+        for (uint256 i; i < prices.length; ++i) {
+            uint256 price = prices[i];
+            if (price == 0) continue;
+            if (previous == 0) {
+                first = i;
+            } else {
+                int256 move = FixedPointMathLib.lnWad(int256(price.fullMulDiv(Constants.WAD, previous)));
+                sum += uint256(move * move);
+                elapsed = i - first;
+                ++found;
+            }
+            previous = price;
+        }
+        // D18{1/√year} = √(D36{1} * {day/year} / {day})
+        if (found != 0) volatility_ = (sum * 365 / elapsed).sqrt();
+    }
+
+    /// @notice Mean of daily prices, zeros being gaps, rounded down; zero if there is none.
+    /// @return average_ D27{nUSD/tok}
+    /// @return found prices
+    function average(uint256[] memory prices) internal pure returns (uint256 average_, uint256 found) {
+        uint256 sum;
+        for (uint256 i; i < prices.length; ++i) {
+            if (prices[i] == 0) continue;
+            sum += prices[i];
+            ++found;
+        }
+        if (found != 0) average_ = sum / found;
+    }
+
     function _checkedSum(uint256[] memory raw, uint256 min, uint256 max) private pure returns (uint256 sum) {
         uint256 n = raw.length;
         require(n <= Constants.MAX_COMPONENTS, Errors.TooManyComponents(n, Constants.MAX_COMPONENTS));

@@ -29,6 +29,14 @@ NEEDED = (  # what the properties deploy; the compiler follows their imports
     "mocks/ModalToken.sol",
     "mocks/PropertyActors.sol",
     "mocks/MockFeed.sol",
+    "mocks/WeightHarness.sol",
+    "methodologies/CappedMarketCap.sol",
+    "methodologies/DampedStep.sol",
+    "methodologies/EqualWeight.sol",
+    "methodologies/InverseVolatility.sol",
+    "methodologies/Managed.sol",
+    "methodologies/SqrtMarketCap.sol",
+    "WeightRegistry.sol",
 )
 REMAPPINGS = ["@openzeppelin/=node_modules/@openzeppelin/", "solady/=node_modules/solady/"]
 
