@@ -7,6 +7,8 @@ rebalancer   plans and swaps
 factory      makes indexes
 lens         reads
 v2_taker, v3_taker   swap along Uniswap pools
+registry     weights with delay, veto and the hashes of their inputs
+recorder     one oracle price per token and day
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ ADMIN, GUARDIAN, STRATEGIST = 0, 1, 2
 
 GUARDIAN_POWERS = ("pauseMint", "pauseExchange")  # of the index
 STRATEGIST_POWERS = ("startPlan", "swap", "endPlan")  # of the rebalancer
+REGISTRY_STRATEGIST_POWERS, REGISTRY_GUARDIAN_POWERS = ("propose",), ("veto",)  # of the weight registry
 
 # Name in `Core` → contract, in the order in which they are deployed.
 CORE_CONTRACTS = {
@@ -39,6 +42,8 @@ CORE_CONTRACTS = {
     "lens": "IndexLens",
     "v2_taker": "UniswapV2Taker",
     "v3_taker": "UniswapV3Taker",
+    "registry": "WeightRegistry",
+    "recorder": "PriceRecorder",
 }
 
 _ACCESS_MANAGER = NODE_MODULES / "@openzeppelin/contracts/build/contracts/AccessManager.json"
@@ -58,6 +63,8 @@ class Core:
     lens: str
     v2_taker: str
     v3_taker: str
+    registry: str
+    recorder: str
     multicall3: str = MULTICALL3
 
     def contract(self, w3: Web3, name: str) -> Contract:

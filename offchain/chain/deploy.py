@@ -28,6 +28,8 @@ from offchain.chain.core import (
     CORE_CONTRACTS,
     GUARDIAN,
     GUARDIAN_POWERS,
+    REGISTRY_GUARDIAN_POWERS,
+    REGISTRY_STRATEGIST_POWERS,
     STRATEGIST,
     STRATEGIST_POWERS,
     Core,
@@ -123,7 +125,7 @@ def deploy_core(w3: Web3, signer: Signer, *, governor: str | None = None, journa
     steps = {"authority": authority, "oracle": oracle}
     for name in CORE_CONTRACTS:
         if name not in steps:
-            arguments = (oracle.address,) if name in ("guard", "rebalancer") else ()
+            arguments = (oracle.address,) if name in ("guard", "rebalancer", "recorder") else ()
             steps[name] = deploy_step(w3, signer, name, arguments, journal)
     if governor is not None and governor != address_of(signer):
         manager = at(w3, access_manager(), authority.address)
@@ -466,6 +468,13 @@ def _wire_roles(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, authori
         manager.encode_abi("setTargetFunctionRole", [index, selectors("IndexToken", GUARDIAN_POWERS), GUARDIAN]),
         manager.encode_abi(
             "setTargetFunctionRole", [core.rebalancer, selectors("Rebalancer", STRATEGIST_POWERS), STRATEGIST]
+        ),
+        manager.encode_abi(
+            "setTargetFunctionRole",
+            [core.registry, selectors("WeightRegistry", REGISTRY_STRATEGIST_POWERS), STRATEGIST],
+        ),
+        manager.encode_abi(
+            "setTargetFunctionRole", [core.registry, selectors("WeightRegistry", REGISTRY_GUARDIAN_POWERS), GUARDIAN]
         ),
         manager.encode_abi("labelRole", [GUARDIAN, "GUARDIAN"]),
         manager.encode_abi("labelRole", [STRATEGIST, "STRATEGIST"]),

@@ -25,9 +25,11 @@ from brownie import (
     MockFeed,
     OddDecimalsToken,
     PriceOracle,
+    PriceRecorder,
     Rebalancer,
     UniswapV2Taker,
     UniswapV3Taker,
+    WeightRegistry,
     accounts,
     history,
     web3,
@@ -176,6 +178,8 @@ class World:
     lens: Any
     v2_taker: Any
     v3_taker: Any
+    registry: Any
+    recorder: Any
     taker: Any  # an HonestTaker
     indexes: dict[str, Index] = field(default_factory=dict)
 
@@ -193,6 +197,8 @@ class World:
             lens=IndexLens.at(core.lens),
             v2_taker=UniswapV2Taker.at(core.v2_taker),
             v3_taker=UniswapV3Taker.at(core.v3_taker),
+            registry=WeightRegistry.at(core.registry),
+            recorder=PriceRecorder.at(core.recorder),
             taker=accounts[DEPLOYER].deploy(HonestTaker),
         )
         for name, decimals in MIXES.items():
