@@ -70,6 +70,8 @@ FOR_ANYONE = {
     "Rebalancer": set(),
     "PriceOracle": set(),
     "IndexLens": set(),
+    "WeightRegistry": {"execute"},
+    "PriceRecorder": {"record", "recordMany"},
 }
 
 
@@ -79,6 +81,7 @@ def test_a_stranger_who_calls_everything_is_refused_or_harmless(world, mixed, ev
         "IndexToken": mixed.token, "Rebalancer": world.rebalancer, "ExchangeGuard": world.guard,
         "PriceOracle": world.oracle, "IndexFactory": world.factory, "UniswapV2Taker": world.v2_taker,
         "UniswapV3Taker": world.v3_taker, "IndexLens": world.lens,
+        "WeightRegistry": world.registry, "PriceRecorder": world.recorder,
     }  # fmt: skip
     mixed.start(mixed.tilted())
     before = everything(world, mixed)

@@ -346,7 +346,9 @@ def test_g7_the_scanner_finds_what_it_looks_for():
     assert set(opcodes(bytes([0xFE, 0x5B, 0xF4]))) & set(FORBIDDEN) == {0xF4}
 
 
-@pytest.mark.parametrize("name", ["token", "rebalancer", "guard", "oracle", "v2_taker", "v3_taker", "lens"])
+@pytest.mark.parametrize(
+    "name", ["token", "rebalancer", "guard", "oracle", "v2_taker", "v3_taker", "lens", "registry", "recorder"]
+)
 def test_g7_no_proxy_no_delegatecall_no_selfdestruct(world, mixed, name):
     """G7: the code that runs is the code that was read. The index token creates only lists (data behind a STOP)."""
     contract = mixed.token if name == "token" else getattr(world, name)
