@@ -60,6 +60,7 @@ library Constants {
     uint256 internal constant MAX_PROPOSAL_THRESHOLD = 0.05e18; // D18{1} of the wrapped shares, 5 %
     uint256 internal constant MIN_QUORUM_PERCENT = 1; // {%} of all shares
     uint256 internal constant MAX_QUORUM_PERCENT = 30; // {%} of all shares
+
     /* WEIGHTS */
     uint256 internal constant MIN_WEIGHT_DELAY = 1 hours; // {s} between proposal and execution, also of interval and lapse
     uint256 internal constant MAX_WEIGHT_DELAY = 30 days; // {s} also the most until a proposal lapses

@@ -185,6 +185,7 @@ library Errors {
 
     /// @notice Thrown when the guardian would cancel the proposal that replaces him.
     error VetoOwnRemoval(address guardian);
+
     /* WEIGHTS */
 
     /// @notice Thrown when an epoch does not name its spec or its inputs.
