@@ -19,6 +19,12 @@ library Constants {
     uint256 internal constant MAX_STREAMING_FEE = 0.05e18; // D18{1/year} 5 %
     uint256 internal constant MAX_MINT_FEE = 0.01e18; // D18{1} 1 %
     uint256 internal constant MAX_REDEEM_FEE = 0.01e18; // D18{1} 1 %
+    uint256 internal constant MAX_PERFORMANCE_FEE = 0.2e18; // D18{1} of the gain above the high-water mark, 20 %
+    uint256 internal constant MIN_FEE_INTERVAL = 7 days; // {s} between two charges of the performance fee
+    uint256 internal constant MAX_FEE_INTERVAL = 365 days; // {s}
+    uint256 internal constant MIN_OBSERVATION_AGE = 1 hours; // {s} of the NAV that confirms a gain
+    uint256 internal constant MAX_OBSERVATION_AGE = 1 days; // {s}
+    uint256 internal constant MAX_FEE_RECIPIENTS = 16; // {1} of a splitter's table
 
     uint256 internal constant FEE_NOTICE = 3 days; // {s} from the announcement of a higher fee until it may be set
     uint256 internal constant MAX_MODULE_FEE = 0.1e18; // D18{1} of supply that modules may mint per window, 10 %

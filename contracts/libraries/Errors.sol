@@ -170,6 +170,23 @@ library Errors {
     /// @notice Thrown when a target does not fit its word.
     error UnitOverflow(address token, uint256 unit);
 
+    /* PERFORMANCE FEE AND SPLITTER */
+
+    /// @notice Thrown when the performance fee of an index is not due yet.
+    error CrystalliseTooEarly(uint256 earliest);
+    /// @notice Thrown when there is no gain above the high-water mark. Both in D27{nUSD/share}.
+    error GainMissing(uint256 nav, uint256 mark);
+    /// @notice Thrown when the fee is below one share, or modules may mint none now (`left`, D18 of supply).
+    error FeeTooSmall(uint256 left);
+    /// @notice Thrown when a NAV was observed already and still serves.
+    error ObservationLive(uint256 expiresAt);
+    /// @notice Thrown when no NAV was observed at the right time: it serves from `earliest` until `latest`.
+    error ObservationMissing(uint256 earliest, uint256 latest);
+    /// @notice Thrown when a recipient of a table is the index, the splitter, or named twice.
+    error RecipientInvalid(address recipient);
+    /// @notice Thrown when the table of an index was made final.
+    error TableFinal(address index);
+
     /* TAKERS */
 
     /// @notice Thrown when a taker is asked for something other than one token against one token.

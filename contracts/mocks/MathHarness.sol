@@ -81,6 +81,37 @@ contract MathHarness is ShareToken {
         return FeeMath.oneOffFee(shares, fee);
     }
 
+    function performanceFee(
+        uint256 supply,
+        uint256 nav,
+        uint256 mark,
+        uint256 backing,
+        uint256 rate,
+        uint256 maxShares
+    ) external pure returns (uint256, uint256) {
+        return FeeMath.performanceFee(supply, nav, mark, backing, rate, maxShares);
+    }
+
+    function markAfterRaise(uint256 nav, uint256 mark, uint256 oldRate, uint256 newRate)
+        external
+        pure
+        returns (uint256)
+    {
+        return FeeMath.markAfterRaise(nav, mark, oldRate, newRate);
+    }
+
+    function unitAfter(uint256 unit, uint256 rate, uint256 elapsed) external pure returns (uint256) {
+        return FeeMath.unitAfter(unit, rate, elapsed);
+    }
+
+    function recordedFraction(uint256 unit, uint256 actual) external pure returns (uint256) {
+        return FeeMath.recordedFraction(unit, actual);
+    }
+
+    function partOf(uint256 shares, uint256 weight) external pure returns (uint256) {
+        return FeeMath.partOf(shares, weight);
+    }
+
     /* TRADES */
 
     function valueDown(uint256 amount, uint256 price) external pure returns (uint256) {
@@ -297,6 +328,18 @@ contract MathHarness is ShareToken {
         values[29] = Constants.MAX_RATE_JUMP;
         values[30] = Constants.MAX_RATE_GROWTH;
         values[31] = Constants.CHECKPOINT_INTERVAL;
+    }
+
+    /// @notice The bounds of the performance fee and of a splitter's table.
+    function feeConstants() external pure returns (uint256[6] memory) {
+        return [
+            Constants.MAX_PERFORMANCE_FEE,
+            Constants.MIN_FEE_INTERVAL,
+            Constants.MAX_FEE_INTERVAL,
+            Constants.MIN_OBSERVATION_AGE,
+            Constants.MAX_OBSERVATION_AGE,
+            Constants.MAX_FEE_RECIPIENTS
+        ];
     }
 }
 

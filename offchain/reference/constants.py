@@ -20,6 +20,12 @@ MAX_REDEEM_FEE = WAD // 100  # D18{1}
 FEE_NOTICE = 3 * 86_400  # {s} from the announcement of a higher fee until it may be set
 MAX_MODULE_FEE = WAD // 10  # D18{1} of supply that modules may mint per window
 MODULE_FEE_WINDOW = 30 * 86_400  # {s}
+MAX_PERFORMANCE_FEE = WAD // 5  # D18{1} of the gain above the high-water mark
+MIN_FEE_INTERVAL = 7 * 86_400  # {s} between two charges of the performance fee
+MAX_FEE_INTERVAL = 365 * 86_400  # {s}
+MIN_OBSERVATION_AGE = 3_600  # {s} of the NAV that confirms a gain
+MAX_OBSERVATION_AGE = 86_400  # {s}
+MAX_FEE_RECIPIENTS = 16  # {1} of a splitter's table
 
 # --- safety
 MAX_PAUSE = 7 * 86_400  # {s}

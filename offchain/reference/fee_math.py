@@ -1,4 +1,4 @@
-"""Twin of `contracts/libraries/FeeMath.sol`: how the streaming fee makes the supply grow, and one-off fees.
+"""Twin of `contracts/libraries/FeeMath.sol`: streaming, one-off and performance fees.
 
 `exp_wad` and `ln_wad` repeat Solady 0.1.26 `FixedPointMathLib.expWad`/`lnWad` operation by operation. Their polynomials
 are by Remco Bloemen (MIT, https://2π.com/22/exp-ln), Solady is by Vectorized (MIT).
@@ -7,7 +7,7 @@ are by Remco Bloemen (MIT, https://2π.com/22/exp-ln), Solady is by Vectorized (
 from __future__ import annotations
 
 from offchain.reference.constants import WAD, YEAR
-from offchain.reference.integers import Reverted, truncated_div, uint
+from offchain.reference.integers import Reverted, full_mul_div, full_mul_div_up, truncated_div, uint
 
 
 def streaming_rate(annual_fee: int) -> int:
@@ -36,6 +36,52 @@ def one_off_fee(shares: int, fee: int) -> int:
     if fee == 0:
         return 0
     return uint(uint(shares * fee) + WAD - 1) // WAD
+
+
+def performance_fee(supply: int, nav: int, mark: int, backing: int, rate: int, max_shares: int) -> tuple[int, int]:
+    """FeeMath.performanceFee: ({share} of the fee, rounded down; D27{nUSD/share} mark afterwards, rounded up).
+
+    `nav`, `mark` and `backing` D27{nUSD/share}, `rate` D18{1} of the gain.
+    """
+    if nav <= mark:
+        return 0, mark
+    fee = full_mul_div(nav - mark, rate, WAD)
+    shares = full_mul_div(supply, fee, uint(backing - fee))
+    reached = nav
+    if shares > max_shares:
+        shares = max_shares
+        charged = full_mul_div_up(backing, shares, uint(supply + shares))
+        reached = min(nav, uint(mark + full_mul_div_up(charged, WAD, rate)))
+    if shares == 0:
+        return 0, mark
+    return shares, uint(reached - full_mul_div(nav, shares, uint(supply + shares)))
+
+
+def mark_after_raise(nav: int, mark: int, old_rate: int, new_rate: int) -> int:
+    """FeeMath.markAfterRaise: the mark under which the gain so far costs at the new rate what it did at the old one."""
+    if nav <= mark:
+        return mark
+    return uint(nav - full_mul_div(nav - mark, old_rate, new_rate))
+
+
+def unit_after(unit: int, rate: int, elapsed: int) -> int:
+    """FeeMath.unitAfter: D27{tok/share} after the streaming fee has diluted every share, rounded down."""
+    if 0 in (unit, rate, elapsed):
+        return unit
+    factor = growth(rate, elapsed)
+    return full_mul_div(unit, WAD, uint(factor + factor // WAD + 2))
+
+
+def recorded_fraction(unit: int, actual: int) -> int:
+    """FeeMath.recordedFraction: D18{1} of what a share holds that is recorded, rounded down."""
+    if unit >= actual:
+        return WAD if actual else 0
+    return full_mul_div(unit, WAD, uint(actual + 1))
+
+
+def part_of(shares: int, weight: int) -> int:
+    """FeeMath.partOf: {share} for a D18 weight, rounded down."""
+    return full_mul_div(shares, weight, WAD)
 
 
 def exp_wad(x: int) -> int:

@@ -30,6 +30,7 @@ WORD_EDGES = (
 )  # fmt: skip
 FACTOR_EDGES = (10**18, 10**18 + 1, 1_052_631_578_947_368_421, 10**19, 2**80)
 RATE_EDGES = (0, 1, 51293294387550533, 51293294387550534, 2**56 - 1)
+FEE_EDGES = (0, 1, 10**17, constants.MAX_PERFORMANCE_FEE)
 SECONDS_EDGES = (0, 1, 12, 86_400, constants.YEAR - 1, constants.YEAR, constants.YEAR + 1, 100 * constants.YEAR, 2**32)
 
 
@@ -144,6 +145,15 @@ FORMULAS = (
     formula("growth", fee_math.growth, up_to(60), up_to(36), edges={0: RATE_EDGES, 1: SECONDS_EDGES}),
     formula("effectiveSupply", fee_math.effective_supply, U112, U112, factor, edges={0: U112_EDGES, 1: U112_EDGES, 2: FACTOR_EDGES}),
     formula("oneOffFee", fee_math.one_off_fee, either, between(0, constants.MAX_MINT_FEE)),
+    formula("performanceFee", fee_math.performance_fee, U112, up_to(216), up_to(216), up_to(217),
+            between(0, constants.MAX_PERFORMANCE_FEE), U112, edges={0: U112_EDGES, 4: FEE_EDGES, 5: U112_EDGES}, results=2),
+    formula("markAfterRaise", fee_math.mark_after_raise, up_to(216), up_to(216),
+            between(0, constants.MAX_PERFORMANCE_FEE), between(0, constants.MAX_PERFORMANCE_FEE),
+            edges={2: FEE_EDGES, 3: FEE_EDGES}),
+    formula("unitAfter", fee_math.unit_after, up_to(160), between(0, 51293294387550534), up_to(36),
+            edges={1: RATE_EDGES[:-1], 2: SECONDS_EDGES}),
+    formula("recordedFraction", fee_math.recorded_fraction, up_to(160), up_to(160)),
+    formula("partOf", fee_math.part_of, U112, between(0, constants.WAD), edges={0: U112_EDGES, 1: (0, 1, constants.WAD - 1, constants.WAD)}),
     formula("amountUp", basket_math.amount_in, either, either, either),
     formula("amountDown", basket_math.amount_out, either, either, either),
     formula("valueDown", trade_math.value_down, either, price),
@@ -256,7 +266,7 @@ def batch(
 
 def test_every_function_of_the_math_libraries_is_compared(harness: At) -> None:
     """A formula added to the harness and not to FORMULAS would go unnoticed."""
-    own = {"batch", "constants", "chainlinkPrices", "basketRoundTrip"}
+    own = {"batch", "constants", "feeConstants", "chainlinkPrices", "basketRoundTrip"}
     erc20 = {
         "name", "symbol", "decimals", "totalSupply", "balanceOf", "allowance", "transfer", "transferFrom", "approve",
         "permit", "nonces", "DOMAIN_SEPARATOR", "eip712Domain",
@@ -310,6 +320,13 @@ def test_constants_equal_their_twin(chain: Chain, harness: At) -> None:
         constants.PRICE_GAS, constants.COMPONENT_PRICE_GAS, constants.MAX_ANSWER_AGE, constants.MAX_GRACE,
         constants.MIN_TWAP_WINDOW, constants.MAX_TWAP_WINDOW, constants.MAX_DEVIATION, constants.MAX_RATE_JUMP,
         constants.MAX_RATE_GROWTH, constants.CHECKPOINT_INTERVAL,
+    )  # fmt: skip
+
+
+def test_constants_of_fees_equal_their_twin(chain: Chain, harness: At) -> None:
+    assert chain.read(Call(harness, "feeConstants")) == (
+        constants.MAX_PERFORMANCE_FEE, constants.MIN_FEE_INTERVAL, constants.MAX_FEE_INTERVAL,
+        constants.MIN_OBSERVATION_AGE, constants.MAX_OBSERVATION_AGE, constants.MAX_FEE_RECIPIENTS,
     )  # fmt: skip
 
 
