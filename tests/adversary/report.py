@@ -1,0 +1,109 @@
+"""What a run of an agent came to, as a row of the table, as JSON, and as text for the README."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.adversary.cast import CANARY
+
+JSON = Path(__file__).with_name("adversary.json")
+HEADINGS = ("agent", "controls", "acts", "lost", "in 24 h", "profit", "bound", "used")
+NOISE = 1e-9  # {1} of the bound: one unit for each operation
+BPS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Losses and profit in bps of NAV."""
+
+    agent: str
+    controls: str
+    days: int
+    acts: int  # hostile transactions that went through
+    refusals: dict[str, int]
+    gross: float  # all that operations took from a share, gains not set against it, the honest keeper's costs included
+    lost: float  # net, less what the twin lost
+    within_a_day: float  # worst gross loss in any 24 hours
+    profit: float
+    lost_at_market: float
+    profit_at_market: float
+    bound: float  # C·(1 + T/W) for the whole time
+    used: float  # largest share of C·(1 + T/W) over any period within it
+    stretch: float  # by how much the bound is wider for this agent, and `notes` say why
+    breaches: list[str] = field(default_factory=list)
+    notes: dict[str, object] = field(default_factory=dict)
+    days_of: list[float] = field(default_factory=list)  # gross loss at the end of each day
+
+    @property
+    def is_canary(self) -> bool:
+        return self.agent == CANARY
+
+    @property
+    def verdict(self) -> str:
+        """Empty when all is well, else what is wrong."""
+        broken = self.used > self.stretch * (1 + NOISE)
+        if self.is_canary:
+            return "" if broken else "the canary did not break the bound: the meter is blind"
+        if self.breaches:
+            return "; ".join(self.breaches)
+        if broken:
+            return f"passed the bound: {self.used:.4f} of it"
+        return "" if self.acts else "did nothing"
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.agent,
+            self.controls,
+            f"{self.acts:,}",
+            f"{self.lost:,.2f}",
+            f"{self.within_a_day:,.2f}",
+            f"{self.profit:,.2f}",
+            f"{self.bound:,.0f}",
+            f"{self.used:.1%}",
+        )
+
+
+def print_row(result: Result) -> str:
+    verdict = result.verdict
+    cells = result.cells()
+    line = f"{cells[0]:<22}{cells[1]:<42}" + "".join(f"{cell:>11}" for cell in cells[2:])
+    return line + (f"   FAILED: {verdict}" if verdict else "")
+
+
+def heading() -> str:
+    return f"{HEADINGS[0]:<22}{HEADINGS[1]:<42}" + "".join(f"{cell:>11}" for cell in HEADINGS[2:])
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """The table for the README, bps of NAV."""
+    head = (
+        "agent",
+        "controls",
+        "hostile acts",
+        "holders lost",
+        "worst in 24 h",
+        "agent's profit",
+        "bound",
+        "most used",
+    )
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * 2 + "---:|" * 6]
+    lines += ["| " + " | ".join(result.cells()) + " |" for result in results]
+    return "\n".join(lines) + "\n"
+
+
+def write_json(results: Sequence[Result], seed: int) -> None:
+    rows = [{key: _rounded(value) for key, value in asdict(result).items()} for result in results]
+    JSON.write_text(json.dumps({"unit": "bps of NAV", "seed": seed, "agents": rows}, indent=1) + "\n")
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return value
