@@ -26,6 +26,7 @@ from offchain.chain.core import STRATEGIST, access_manager
 from offchain.chain.deploy import Feed, IndexDeployment, create_index, deploy_core, set_feeds
 from offchain.chain.terms import IndexTerms, Limits, Policy
 from offchain.devnet import Devnet
+from offchain.devnet.liquidity import sqrt_price_x96
 from offchain.devnet.listing import Pool
 from offchain.market import Market
 from offchain.reference.fee_math import growth
@@ -112,9 +113,8 @@ def _market(prices: dict[str, list[float]]) -> Market:
     dates = pd.date_range(pd.Timestamp(START) - pd.Timedelta(days=1), periods=len(prices["bitcoin"]), freq="D")
     price = pd.DataFrame(prices, index=dates)
     volume = pd.DataFrame({coin: [COINS[coin][1]] * len(dates) for coin in prices}, index=dates)
-    meta = pd.DataFrame(
-        {"symbol": ["btc", "link", "eth", "usdc"], "decimals": [8, 18, 18, 6], "tags": ""}, index=prices
-    )
+    facts = {"symbol": ["btc", "link", "eth", "usdc"], "decimals": [8, 18, 18, 6], "tags": [""] * len(prices)}
+    meta = pd.DataFrame(facts, index=pd.Index(list(prices)))
     return Market(price=price, market_cap=price * 1e7, volume=volume, meta=meta)
 
 
@@ -213,6 +213,9 @@ class Arena:
             self.send_bundle([Call(coin, "approve", (self.index.address, MAX))])
         ground.catch_up()
         self.routes = tuple(self._find_routes())
+        self.maker = At(self.devnet.contracts.market_maker, interfaces["MarketMaker"])
+        pools = {pool.address: pool for token in self.tokens for pool in token.pools}
+        self._depth = {pool: self.devnet.pool_state(pool)[1] for pool in pools.values()}
         self.market_prices: tuple[int, ...] | None = None  # while the oracle lags; else the oracle's
         sight, self.prices = self.see()
         self.meter = Meter(capacity=terms.limits.loss_capacity / WAD, window=terms.limits.loss_window)
@@ -469,21 +472,26 @@ class Arena:
         self._waited(since)
 
     def arbitrage(self) -> None:
-        """Honest traders put the pools back to the oracle's prices."""
-        for coin in COINS:
-            if self.devnet.tokens[coin].pools:
-                self.devnet.set_pools(coin, self.devnet.price(coin))
-                self.chain.rpc("anvil_setNextBlockBaseFeePerGas", "0x0")
-        self.ground.catch_up()
+        """Honest traders put every pool back to the oracle's prices."""
+        place = {token.address: (price, token) for price, token in zip(self.prices, self.tokens, strict=True)}
+        targets = []
+        for pool, depth in self._depth.items():
+            (price0, _), (price1, _) = place[pool.token0], place[pool.token1]
+            # prices are for base units already
+            root = sqrt_price_x96(Fraction(price0), Fraction(price1), 0, 0)
+            targets.append((pool.address, pool.kind == "v3", root, depth))
+        self.chain.send(self.devnet.operator, Call(self.maker, "trade", (targets,)))
+
+    def report(self, usd: dict[str, float]) -> None:
+        """The feeds of these coins report a new price now."""
+        answers = [
+            (token.aggregator, round(usd[token.id] * 10**token.feed_decimals), self.now)
+            for token in self.tokens
+            if token.id in usd
+        ]
+        self.chain.send(self.devnet.operator, Call(self.maker, "report", (answers,)))
+        self._waited(self.now)
 
     def _waited(self, since: int) -> None:
         sight, self.prices = self.see()
         self.meter.waited(sight, Fraction(growth(self.streaming_rate, self.now - since), WAD), self.prices)
-
-    def report(self, usd: dict[str, float]) -> None:
-        """The feeds of these coins report a new price now."""
-        for coin, price in usd.items():
-            self.devnet.set_feed(coin, round(price, 8))
-            self.chain.rpc("anvil_setNextBlockBaseFeePerGas", "0x0")
-        self.ground.catch_up()
-        self._waited(self.now)

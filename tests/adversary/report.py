@@ -94,9 +94,14 @@ def markdown(results: Sequence[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_json(results: Sequence[Result], seed: int) -> None:
-    rows = [{key: _rounded(value) for key, value in asdict(result).items()} for result in results]
-    JSON.write_text(json.dumps({"unit": "bps of NAV", "seed": seed, "agents": rows}, indent=1) + "\n")
+def write_json(results: Sequence[Result], seed: int, order: Sequence[str]) -> list[Result]:
+    """Puts these results in the place of older ones of the same agents; returns all that are there now."""
+    old = {row["agent"]: Result(**row) for row in json.loads(JSON.read_text())["agents"]} if JSON.exists() else {}
+    known = old | {result.agent: result for result in results}
+    rows = [known[name] for name in order if name in known]
+    document = {"unit": "bps of NAV", "seed": seed, "agents": [_rounded(asdict(row)) for row in rows]}
+    JSON.write_text(json.dumps(document, indent=1) + "\n")
+    return rows
 
 
 def _rounded(value: object) -> object:
