@@ -27,7 +27,7 @@ class FlashWhale(Attacker):
     key: bool = True
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
-        for hour in (0, 11, 22):
+        for hour in (0, 21):
             arena.until(day, hour * HOUR)
             self.strike(arena, rng)
 
@@ -36,7 +36,7 @@ class FlashWhale(Attacker):
 
     def strike(self, arena: Arena, rng: random.Random) -> None:
         sell, buy, part = choose_shift(arena, rng)
-        times = [10 ** rng.uniform(-1, 4) for _ in range(3)] + [1000.0]
+        times = [10 ** rng.uniform(-1, 4) for _ in range(2)] + [1000.0]
         offers = [offer for k in times if (offer := self.offer(arena, sell, buy, part, k)) is not None]
         if offers:
             arena.strike(max(offers, key=lambda offer: offer[0])[1])
@@ -52,7 +52,7 @@ class FlashWhale(Attacker):
             return [*around, arena.swap(sell, buy, amount, plan=(number, 0)), back]
 
         most = int(arena.sight.reserves[sell] * (1 + times) * part / arena.weights()[sell])
-        amount = largest_accepted(lambda a: arena.score(bundle(a)) is not None, most // 10**4, most, steps=24)
+        amount = largest_accepted(lambda a: arena.score(bundle(a)) is not None, most // 10**4, most, steps=20)
         change = arena.score(bundle(amount)) if amount else None
         return (float(change.profit), bundle(amount)) if change is not None else None
 
@@ -70,7 +70,7 @@ class Donor(Attacker):
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
         for hour in (0, 22):
             arena.until(day, hour * HOUR)
-            offers = [offer for _ in range(5) if (offer := self.offer(arena, rng)) is not None]
+            offers = [offer for _ in range(4) if (offer := self.offer(arena, rng)) is not None]
             if offers:
                 arena.strike(max(offers, key=lambda offer: offer[0])[1])
             else:
@@ -113,7 +113,7 @@ class JitHolder(Attacker):
         if arena.sight.shares == 0:
             arena.strike([arena.mint(arena.sight.supply // 2)])
         honest_shift(arena, rng)
-        for _ in range(3):
+        for _ in range(2):
             arena.wait(900)
             arena.arbitrage()
             if choices := honest_swaps(arena):
@@ -179,7 +179,7 @@ class FeePoker(Attacker):
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
         collect = Call(arena.index, "collect")
-        for moment in sorted(rng.sample(range(DAY - 2 * HOUR), 12)):
+        for moment in sorted(rng.sample(range(DAY - 2 * HOUR), 6)):
             arena.until(day, moment)
             shares = int(arena.sight.supply * 10 ** rng.uniform(-9, 3)) + 1
             offers = [

@@ -18,8 +18,8 @@ class StolenKey(Attacker):
     controls: str = "strategist key, own taker"
     terms: Terms = LOOSE
     key: bool = True
-    rounds: int = 6
-    tries: int = 3
+    rounds: int = 4
+    tries: int = 2
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
         for visit in range(self.rounds):
@@ -96,7 +96,7 @@ class WeightChurner(Attacker):
     _turn: int = field(default=0, repr=False)
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
-        for hour in range(0, 21, 2):
+        for hour in range(0, 22, 3):
             arena.until(day, hour * HOUR)
             self.churn(arena, rng)
 

@@ -24,9 +24,10 @@ class PoolBender(Attacker):
     _best: tuple[Route, float] | None = field(default=None, repr=False)
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
-        for hour in (0, 11, 22):
+        for hour in (0, 21):
             arena.until(day, hour * HOUR)
             self.bend(arena, rng)
+            self.bend(arena, rng)  # what the first left of the budget
 
     def finish(self, arena: Arena, rng: random.Random) -> None:
         self.bend(arena, rng)
@@ -112,7 +113,7 @@ class Sandwich(Attacker):
     name: str = "sandwich"
     controls: str = "order of transactions, V2 and V3 pools"
     terms: Terms = DEFAULT
-    swaps: int = 6
+    swaps: int = 4
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
         arena.until(day, 0)
@@ -130,7 +131,7 @@ class Sandwich(Attacker):
         twin = arena.would(arena.keeper, [order])
         assert not isinstance(twin, Failure), twin
         low, high, best, held = 0.0, 0.02, (0.0, 0), pool_holds(arena, route)
-        for _ in range(8):
+        for _ in range(7):
             middle = (low + high) / 2
             pushed = int(held * middle)
             gain = self.trial(arena, route, order, pushed)

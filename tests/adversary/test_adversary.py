@@ -146,13 +146,13 @@ def test_agent_acts_for_a_day_within_the_bound_and_leaves_the_exit_open(ground: 
     result = play(ground, cast()[name], days=1, seed=1)
     assert result.verdict == "" and result.acts > 0
     if name in THIEVES:
-        assert result.used > 0.9 and result.profit > 0.3 * result.bound
+        assert result.used > 0.9 and result.profit > 0.15 * result.bound
 
 
 def test_same_seed_gives_the_same_run(ground: Ground) -> None:
-    first, again = (play(ground, cast()["stolen-key"], days=1, seed=7) for _ in range(2))
+    first, again = (play(ground, cast()[CANARY], days=1, seed=7) for _ in range(2))
     assert first == again
-    assert play(ground, cast()["stolen-key"], days=1, seed=8) != first
+    assert play(ground, cast()[CANARY], days=1, seed=8) != first
 
 
 # --- verdicts -----------------------------------------------------------------------------------------------------------
