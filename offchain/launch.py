@@ -61,7 +61,7 @@ LOCAL_FEED_MAX_AGE = 26 * 3600  # {s} the local market reports once a day
 PRICE_DECIMALS = 36  # of D27{nUSD/tok} for a whole token without decimals: 27 + 9
 
 # {gas} measured; for the estimate that is shown before anything is sent.
-CORE_GAS, FEED_GAS, INDEX_GAS, COMPONENT_GAS = 26_000_000, 340_000, 6_500_000, 300_000
+CORE_GAS, FEED_GAS, INDEX_GAS, COMPONENT_GAS = 30_000_000, 340_000, 6_500_000, 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,8 @@ def plan_launch(w3: Web3, account: str, file: str) -> LaunchPlan:
             governor=resolve(w3, spec.roles.governor),
             guardian=resolve(w3, spec.roles.guardian),
             strategist=resolve(w3, spec.roles.strategist),
-            fee_recipient=_fee_recipient(w3, spec),
+            fee_recipient=_fee_account(w3, spec, spec.fees.recipient),
+            fee_accounts={name: _fee_account(w3, spec, name) for name, _ in spec.fees.parts},
         )
         if not is_local(w3):
             require_balances(w3, account, _seed(terms), purpose=f"the seed of {spec.symbol}")
@@ -358,20 +359,27 @@ def _is_creating(record: Record) -> bool:
     return "terms" in record.notes and (record.pending("index") is not None or "index" in record.steps)
 
 
+_WHOLE_TERMS = (
+    "seed_shares", "streaming_fee", "mint_fee", "redeem_fee", "fee_burn", "performance_fee", "performance_interval",
+    "supply_cap", "admin_delay",
+)  # fmt: skip
+
+
 def _terms_from_json(content: Mapping[str, Any]) -> IndexTerms:
     values = dict(content)
     for name in ("components", "allowed"):
         values[name] = tuple(values[name])
     values["seed_amounts"] = tuple(int(amount) for amount in values["seed_amounts"])
-    for name in ("seed_shares", "streaming_fee", "mint_fee", "redeem_fee", "supply_cap", "admin_delay"):
+    values["fee_table"] = tuple((account, int(weight)) for account, weight in values["fee_table"])
+    for name in _WHOLE_TERMS:
         values[name] = int(values[name])
     values["policy"] = Policy(**{name: int(value) for name, value in values["policy"].items()})
     values["limits"] = Limits(**{name: int(value) for name, value in values["limits"].items()})
     return IndexTerms(**values)
 
 
-def _fee_recipient(w3: Web3, spec: IndexSpec) -> str:
-    name = spec.fees.recipient
+def _fee_account(w3: Web3, spec: IndexSpec, name: str) -> str:
+    """An address, a role of the index, or an account of the wallet."""
     return (
         resolve(w3, getattr(spec.roles, name)) if name in ("governor", "guardian", "strategist") else resolve(w3, name)
     )

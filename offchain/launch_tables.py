@@ -9,6 +9,7 @@ from offchain.chain.accounts import name_of
 from offchain.chain.client import chain_name
 from offchain.chain.deployments import shown
 from offchain.chain.tables import columns, facts, shares, usd
+from offchain.chain.terms import IndexTerms
 from offchain.launch import Launched, LaunchPlan
 from offchain.units import D27, NANO, WAD, format_percent, format_tokens, format_usd, format_weight
 
@@ -28,7 +29,7 @@ def plan_text(w3: Web3, plan: LaunchPlan) -> str:
         (
             "fees",
             f"{format_percent(terms.streaming_fee / WAD)} a year, mint {format_percent(terms.mint_fee / WAD)}, "
-            f"redeem {format_percent(terms.redeem_fee / WAD)}",
+            f"redeem {format_percent(terms.redeem_fee / WAD)}{_performance(terms)}",
         ),
         ("governor", _who(w3, terms.governor) + delay),
         ("guardian", _who(w3, terms.guardian)),
@@ -36,6 +37,17 @@ def plan_text(w3: Web3, plan: LaunchPlan) -> str:
         ("gas", _gas(plan)),
     ]
     return "\n".join([title, facts(rows), "", _basket(plan)])
+
+
+def _performance(terms: IndexTerms) -> str:
+    """What is said of fees that only some indexes have."""
+    said = ""
+    if terms.performance_fee:
+        days = terms.performance_interval // 86_400
+        said += f", {format_percent(terms.performance_fee / WAD)} of gains every {days} days"
+    if terms.fee_burn:
+        said += f"; {format_percent(terms.fee_burn / WAD)} of all fees burned for the holders"
+    return said
 
 
 def question(plan: LaunchPlan) -> str:

@@ -9,6 +9,8 @@ lens         reads
 v2_taker, v3_taker   swap along Uniswap pools
 registry     weights with delay, veto and the hashes of their inputs
 recorder     one oracle price per token and day
+performance_fee   high-water marks and the fee on gains above them
+fee_splitter      shares fees out and burns a part for the holders
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ CORE_CONTRACTS = {
     "v3_taker": "UniswapV3Taker",
     "registry": "WeightRegistry",
     "recorder": "PriceRecorder",
+    "performance_fee": "PerformanceFee",
+    "fee_splitter": "FeeSplitter",
 }
 
 _ACCESS_MANAGER = NODE_MODULES / "@openzeppelin/contracts/build/contracts/AccessManager.json"
@@ -65,6 +69,8 @@ class Core:
     v3_taker: str
     registry: str
     recorder: str
+    performance_fee: str
+    fee_splitter: str
     multicall3: str = MULTICALL3
 
     def contract(self, w3: Web3, name: str) -> Contract:

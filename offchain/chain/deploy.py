@@ -125,7 +125,7 @@ def deploy_core(w3: Web3, signer: Signer, *, governor: str | None = None, journa
     steps = {"authority": authority, "oracle": oracle}
     for name in CORE_CONTRACTS:
         if name not in steps:
-            arguments = (oracle.address,) if name in ("guard", "rebalancer", "recorder") else ()
+            arguments = (oracle.address,) if name in ("guard", "rebalancer", "recorder", "performance_fee") else ()
             steps[name] = deploy_step(w3, signer, name, arguments, journal)
     if governor is not None and governor != address_of(signer):
         manager = at(w3, access_manager(), authority.address)
@@ -244,6 +244,7 @@ def create_index(
         )
         if journal:
             journal.record("index", known)
+    _wire_fees(w3, signer, core, terms, address)
     if hand_over_admin and not terms.authority:
         hand_over(w3, signer, authority, terms.governor, delay=terms.admin_delay)
     return IndexDeployment(
@@ -438,7 +439,7 @@ def _index_params(core: Core, terms: IndexTerms, authority: str) -> tuple[object
         authority,
         core.rebalancer,
         core.guard,
-        terms.fee_recipient,
+        core.fee_splitter if terms.fee_table or terms.fee_burn else terms.fee_recipient,
         terms.streaming_fee,
         terms.mint_fee,
         terms.redeem_fee,
@@ -482,6 +483,22 @@ def _wire_roles(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, authori
         manager.encode_abi("grantRole", [STRATEGIST, terms.strategist, 0]),
     ]
     send(w3, signer, manager.functions.multicall(calls))
+
+
+def _wire_fees(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, index: str) -> None:
+    """Table and performance fee of a new index, whatever of it is missing; the signer is still its governor."""
+    splitter, module = core.contract(w3, "fee_splitter"), core.contract(w3, "performance_fee")
+    recipients, weights = [who for who, _ in terms.fee_table], [weight for _, weight in terms.fee_table]
+    table = (recipients, weights, terms.fee_burn)
+    if (recipients or terms.fee_burn) and not any(splitter.functions.tableOf(index).call()):
+        send(w3, signer, splitter.functions.setTable(index, table))
+    if not terms.performance_fee:
+        return
+    if not module.functions.accountOf(index).call()[-1]:
+        send(w3, signer, module.functions.register(index, terms.performance_fee, terms.performance_interval))
+    token = index_contract(w3, index)
+    if token.functions.feeModule().call() != core.performance_fee:
+        send(w3, signer, token.functions.setFeeModule(core.performance_fee))
 
 
 def selectors(contract: str, names: Iterable[str]) -> list[bytes]:

@@ -16,7 +16,7 @@ from offchain.spec.model import IndexSpec
 from offchain.units import D27, UINT256_MAX, WAD, bps_to_wad, fraction_to_wad, to_shares, usd_to_nano
 
 PPM_PER_BPS = 100
-HOUR, MINUTE = 3600, 60
+DAY, HOUR, MINUTE = 86_400, 3600, 60
 MIN_PLAN_INTERVAL = HOUR  # {s} between the starts of two plans: the budgets bound the loss, this the noise
 
 
@@ -79,7 +79,9 @@ class IndexTerms:
     """Everything `create_index` needs. `components` and `seed_amounts` {tok} go together; `supply_cap` in whole shares.
 
     `admin_delay` {s}: how long the governor's own actions wait. `authority`: an AccessManager to use instead of a new
-    one; the signer must be its admin. `spec_hash` is kept in the deployment file.
+    one; the signer must be its admin. `spec_hash` is kept in the deployment file. `fee_table` (address, D18 weight) and
+    `fee_burn` D18 sum to 1e18; with them the core's splitter receives the fees instead of `fee_recipient`.
+    `performance_fee` D18 of the gain, charged at most once in `performance_interval` {s}; zero for none.
     """
 
     name: str
@@ -95,6 +97,10 @@ class IndexTerms:
     streaming_fee: int = 0
     mint_fee: int = 0
     redeem_fee: int = 0
+    fee_table: tuple[tuple[str, int], ...] = ()
+    fee_burn: int = 0
+    performance_fee: int = 0
+    performance_interval: int = 0
     supply_cap: int = 0
     policy: Policy
     limits: Limits
@@ -121,9 +127,12 @@ class IndexTerms:
         guardian: str,
         strategist: str,
         fee_recipient: str | None = None,
+        fee_accounts: Mapping[str, str] | None = None,
         admin_delay: int | None = None,
     ) -> IndexTerms:
         """The terms of a spec. `weights`: D18 by coin id, zeros left out; `prices`: D27{nUSD/tok} by coin id.
+
+        `fee_accounts`: address of each account that shares the fees, by its name in the file.
 
         `tokens` are all that may ever enter; those with a weight are the first components, in order of weight, then id.
         """
@@ -151,6 +160,10 @@ class IndexTerms:
             streaming_fee=bps_to_wad(spec.fees.streaming_bps),
             mint_fee=bps_to_wad(spec.fees.mint_bps),
             redeem_fee=bps_to_wad(spec.fees.redeem_bps),
+            fee_table=_fee_table(spec, fee_accounts or {}),
+            fee_burn=bps_to_wad(spec.fees.burn_bps),
+            performance_fee=bps_to_wad(spec.fees.performance_bps),
+            performance_interval=spec.fees.performance_interval_days * DAY if spec.fees.performance_bps else 0,
             supply_cap=spec.seed.supply_cap_shares,
             policy=policy_of(spec),
             limits=limits_of(spec),
@@ -158,6 +171,16 @@ class IndexTerms:
             admin_delay=spec.roles.delay_hours * HOUR if admin_delay is None else admin_delay,
             spec_hash=spec.spec_hash,
         )
+
+
+def _fee_table(spec: IndexSpec, accounts: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """(address, D18 weight) of each recipient, if there is more than one part."""
+    if not spec.fees.is_split:
+        return ()
+    table = tuple((accounts.get(name, name), bps_to_wad(bps)) for name, bps in spec.fees.parts)
+    if len(dict(table)) < len(table):
+        raise ChainError("two of fees.recipients are the same account here: write it once, with the sum of its parts")
+    return table
 
 
 def seed_amount(weight: int, *, share_price: int, shares: int, price: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -179,6 +180,38 @@ class Address:
         patterns = ["0x[0-9a-fA-F]{40}"] + ([_ACCOUNT_NAME] if self.names else []) + ([""] if self.empty else [])
         return {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
 
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A table of accounts and whole basis points, such as { governor = 6_000 }; kept as pairs in the file's order."""
+
+    max_items: int
+
+    def read(self, value: object) -> tuple[tuple[str, int], ...]:
+        if not isinstance(value, Mapping):
+            raise Refused('write a table of accounts and bps, such as { governor = 6_000, "0x..." = 4_000 }')
+        if len(value) > self.max_items:
+            raise Refused(f"write at most {self.max_items} accounts, not {len(value)}")
+        pairs = []
+        for account, bps in value.items():
+            try:
+                pairs.append((_PART_ACCOUNT.read(account), _PART_BPS.read(bps)))
+            except Refused as refusal:
+                raise Refused(f"{account} = {bps!r}: {refusal}") from None
+        if len(dict(pairs)) < len(pairs):
+            raise Refused("write each account once; an address is repeated in another spelling")
+        return tuple(pairs)
+
+    def schema(self) -> dict[str, object]:
+        return {
+            "type": "object",
+            "propertyNames": _PART_ACCOUNT.schema(),
+            "additionalProperties": _PART_BPS.schema(),
+            "maxProperties": self.max_items,
+        }
+
+
+_PART_ACCOUNT, _PART_BPS = Address(names=True), Integer(low=1, high=10_000)
 
 # 0x starts an address: a mistyped one must not pass as a name
 _ACCOUNT_NAME = r"(?!0x)[A-Za-z][A-Za-z0-9_.-]{0,39}"

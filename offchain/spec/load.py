@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from offchain.errors import SpecError, did_you_mean
 from offchain.spec.keys import Kind, Refused
-from offchain.spec.model import SECTIONS, Component, IndexSpec, UniverseRules, WeightRules
+from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec, UniverseRules, WeightRules
 from offchain.units import to_decimal
 
 INDEXES = Path(__file__).resolve().parent.parent / "indexes"
@@ -125,6 +125,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
         *_weight_contradictions(spec.universe, spec.weights),
         *_universe_contradictions(spec.universe),
         *_component_contradictions(spec.components),
+        *_fee_contradictions(spec.fees),
     ]
 
 
@@ -168,6 +169,21 @@ def _component_contradictions(components: tuple[Component, ...]) -> list[str]:
         values = [str(getattr(component, attribute)) for component in components]
         for value in sorted({value for value in values if values.count(value) > 1}):
             found.append(f'components: {attribute} "{value}" appears {values.count(value)} times: list each token once')
+    return found
+
+
+def _fee_contradictions(fees: FeeRules) -> list[str]:
+    found = []
+    total = sum(bps for _, bps in fees.parts) + fees.burn_bps
+    if total != 10_000:
+        found.append(
+            f"fees.recipients and fees.burn_bps = {fees.burn_bps} sum to {total} bps: "
+            f"{'lower' if total > 10_000 else 'raise'} them to 10000 together"
+        )
+    if fees.recipients and fees.recipient != FeeRules.recipient:
+        found.append(
+            f'fees.recipient = "{fees.recipient}" has no effect beside fees.recipients: put it into that table or remove it'
+        )
     return found
 
 

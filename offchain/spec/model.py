@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from offchain.canonical import canonical_json, keccak_hex
-from offchain.spec.keys import Address, Choice, Flag, Integer, ListOf, Number, Text, fraction, key
+from offchain.spec.keys import Address, Choice, Flag, Integer, ListOf, Number, Parts, Text, fraction, key
 
 FORMAT = "ballast-index/1"
 CLASSES = ("stablecoin", "wrapped", "receipt", "leveraged", "commodity")
@@ -124,6 +124,30 @@ class FeeRules:
     mint_bps: int = key(Integer(low=0, high=100), unit="bps", default=0, doc="Fee on minted shares.")
     redeem_bps: int = key(Integer(low=0, high=100), unit="bps", default=0, doc="Fee on redeemed shares.")
     recipient: str = key(Address(names=True), default="governor", doc="Who receives fees: an address or a role.")
+    recipients: tuple[tuple[str, int], ...] = key(
+        Parts(max_items=16), unit="bps of the fees", default=(), doc="Several who share the fees, instead of recipient."
+    )
+    burn_bps: int = key(
+        Integer(low=0, high=10_000), unit="bps of the fees", default=0, doc="Part that is burned for the holders."
+    )
+    performance_bps: int = key(
+        Integer(low=0, high=2_000), unit="bps of the gain", default=0, doc="Fee on gains above the high-water mark."
+    )
+    performance_interval_days: int = key(
+        Integer(low=7, high=365), unit="days", default=30, doc="Least time between two performance fees."
+    )
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a splitter receives the fees."""
+        return bool(self.recipients or self.burn_bps)
+
+    @property
+    def parts(self) -> tuple[tuple[str, int], ...]:
+        """Account → bps of the fees; with `burn_bps` they sum to 10,000."""
+        if self.recipients or self.burn_bps == 10_000:
+            return self.recipients
+        return ((self.recipient, 10_000 - self.burn_bps),)
 
 
 @dataclass(frozen=True, kw_only=True)

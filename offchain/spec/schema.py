@@ -51,7 +51,9 @@ def _row(row: dataclasses.Field[object]) -> dict[str, object]:
     schema = cast(Kind, row.metadata["kind"]).schema() | {"description": row.metadata["doc"] + unit}
     if row.default is dataclasses.MISSING:
         return schema
-    return schema | {"default": list(row.default) if isinstance(row.default, tuple) else row.default}
+    if isinstance(row.default, tuple):
+        return schema | {"default": dict(row.default) if schema["type"] == "object" else list(row.default)}
+    return schema | {"default": row.default}
 
 
 def _required(part: type) -> list[str]:

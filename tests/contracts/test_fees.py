@@ -13,6 +13,10 @@ One-off fees
 ├── a redeem fee is ⌈shares·fee⌉, kept back from the payment and pending for the recipient
 └── the smallest redemption pays only the fee
 
+Deployment
+├── an index with a performance fee and a table is born with both, and its governor alone has power over them
+└── creating it again sends nothing
+
 Caps
 └── 5 %/year, 1 %, 1 %: one more is refused
 
@@ -26,6 +30,7 @@ import math
 from decimal import Context, Decimal
 
 import pytest
+from brownie import FeeSplitter, PerformanceFee
 
 from tests.contracts.support import (
     ALICE,
@@ -236,6 +241,45 @@ def test_redeem_fee_is_rounded_up_and_pending_for_the_recipient(world, alice, bo
     assert index.token.totalSupply() == supply - (shares - expected)
     index.token.collect({"from": bob})
     assert index.token.balanceOf(fee_recipient) == expected
+
+
+def test_an_index_is_born_with_its_performance_fee_and_its_table(world, deployer, governor, bob, eve):
+    terms = dict(
+        streaming_fee=FIVE_PERCENT, performance_fee=10**17, performance_interval=30 * DAY,
+        fee_table=((bob.address, 6 * 10**17), (eve.address, 3 * 10**17)), fee_burn=10**17, admin_delay=DAY,
+    )  # fmt: skip
+    index = charged(world, **terms)
+    module = PerformanceFee.at(world.core.performance_fee, persist=False)
+    splitter = FeeSplitter.at(world.core.fee_splitter, persist=False)
+
+    assert index.token.feeModule() == module and index.token.feeRecipient() == splitter
+    account = module.accountOf(index.token)
+    assert account[4:] == (10**17, 30 * DAY) and account[0] > 0
+    assert splitter.tableOf(index.token) == ((bob, eve), (6 * 10**17, 3 * 10**17), 10**17)
+    assert why(module.setInterval, index.token, 7 * DAY, sender=deployer)[0] == "NotAuthorized"
+    assert why(splitter.finalise, index.token, sender=deployer)[0] == "NotAuthorized"
+
+    wait(YEAR)
+    splitter.distribute(index.token, {"from": deployer})
+    assert index.token.balanceOf(bob) > 30 * WAD and index.token.balanceOf(eve) > 15 * WAD
+    for i in range(2):
+        index.feed(i).setPrice(2 * index.price(i), {"from": deployer})
+    module.observe(index.token, {"from": eve})
+    wait(HOUR)
+    assert module.crystallise(index.token, {"from": eve}).return_value > 0
+
+
+def test_creating_an_index_with_fees_again_sends_nothing(world, deployer, alice, bob):
+    terms = dict(performance_fee=10**17, performance_interval=30 * DAY, fee_table=((bob.address, WAD),))
+    first = charged(world, **terms)
+    made = {
+        "name": first.token.name(), "symbol": first.token.symbol(), "amounts": first.reserves(),
+        "spec_hash": first.token.symbol().removeprefix("IX"),
+    }  # fmt: skip
+    nonce = deployer.nonce
+    again = world.create(first.tokens, authority=first.authority.address, **made, **terms)
+    assert again.address == first.address
+    assert deployer.nonce == nonce + len(first.tokens)  # the tokens that the helper mints for a seed
 
 
 @pytest.mark.parametrize(

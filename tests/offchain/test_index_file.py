@@ -98,6 +98,9 @@ BAD_VALUES = [
     ("fees", "mint_bps", "101", "write a whole number from 0 to 100"),
     ("fees", "redeem_bps", "0.5", "write a whole number from 0 to 100"),
     ("fees", "recipient", '"0x1234"', "write an address, 0x and 40 hex digits, or an account name"),
+    ("fees", "burn_bps", "10001", "write a whole number from 0 to 10000"),
+    ("fees", "performance_bps", "2001", "write a whole number from 0 to 2000"),
+    ("fees", "performance_interval_days", "6", "write a whole number from 7 to 365"),
     ("guard", "loss_bps", "501", "write a whole number from 1 to 500"),
     ("guard", "valuation_max_age_minutes", "61", "write a whole number from 0 to 60"),
     ("seed", "shares", "0", "write a number above 0 and up to 1e+12"),
@@ -171,6 +174,18 @@ def test_load_given_several_mistakes_reports_all_of_them_at_once() -> None:
         ('exclude = ["bitcoin"]\ninclude_only = ["bitcoin"]\n', "exclude and universe.include_only both name bitcoin"),
         ("buffer = 10\n", "universe.buffer = 10 must be below universe.top = 10"),
         (COMPONENT + COMPONENT, f'address "{ADDRESS}" appears 2 times'),
+        (
+            "[fees]\nrecipients = { governor = 6_000, keeper = 3_000 }\n",
+            "fees.recipients and fees.burn_bps = 0 sum to 9000 bps: raise them to 10000 together",
+        ),
+        (
+            "[fees]\nrecipients = { governor = 9_000 }\nburn_bps = 1_001\n",
+            "fees.recipients and fees.burn_bps = 1001 sum to 10001 bps: lower them to 10000 together",
+        ),
+        (
+            '[fees]\nrecipient = "keeper"\nrecipients = { governor = 10_000 }\n',
+            'fees.recipient = "keeper" has no effect beside fees.recipients',
+        ),
     ],
 )
 def test_load_given_keys_that_contradict_each_other_names_both(text: str, says: str) -> None:
@@ -181,6 +196,20 @@ def test_load_given_keys_that_contradict_each_other_names_both(text: str, says: 
     ("text", "says"),
     [
         ("[index\n", "not TOML: "),
+        (
+            LEAST + '[fees]\nrecipients = ["governor"]\n',
+            "write a table of accounts and bps, such as { governor = 6_000",
+        ),
+        (LEAST + "[fees]\nrecipients = { governor = 0 }\n", "governor = 0: write a whole number from 1 to 10000"),
+        (LEAST + '[fees]\nrecipients = { "0x12" = 10_000 }\n', "0x12 = 10000: write an address"),
+        (
+            LEAST + f'[fees]\nrecipients = {{ "{ADDRESS}" = 5_000, "{ADDRESS.lower()}" = 5_000 }}\n',
+            "write each account once; an address is repeated in another spelling",
+        ),
+        (
+            LEAST + "[fees]\nrecipients = { " + ", ".join(f"a{i} = 1" for i in range(17)) + " }\n",
+            "write at most 16 accounts, not 17",
+        ),
         ("index = 3\n", "index = 3: must be a table; write [index]"),
         (LEAST + "[components]\nid = 1\n", "must be a list of tables; start each with [[components]]"),
         (LEAST + COMPONENT.replace("decimals = 18", "decimals = 28"), "components[1].decimals = 28"),
@@ -189,6 +218,16 @@ def test_load_given_keys_that_contradict_each_other_names_both(text: str, says: 
 )
 def test_load_given_another_shape_says_which_shape_it_needs(text: str, says: str) -> None:
     assert any(says in problem for problem in mistakes(text))
+
+
+def test_fees_go_to_one_recipient_unless_there_is_a_table_or_a_burned_part() -> None:
+    plain = parse_spec(LEAST).fees
+    assert not plain.is_split and plain.performance_bps == 0
+    burning = parse_spec(LEAST + '[fees]\nrecipient = "keeper"\nburn_bps = 2_500\n').fees
+    assert burning.is_split and burning.parts == (("keeper", 7_500),)
+    shared = parse_spec(LEAST + f'[fees]\nrecipients = {{ governor = 6_000, "{ADDRESS}" = 4_000 }}\n').fees
+    assert shared.is_split and shared.parts == (("governor", 6_000), (ADDRESS, 4_000))
+    assert parse_spec(LEAST + "[fees]\nburn_bps = 10_000\n").fees.parts == ()
 
 
 def test_load_of_a_missing_folder_or_binary_file_says_so(tmp_path: Path) -> None:
