@@ -7,7 +7,9 @@ import {FixedPointMathLib} from "solady/src/utils/FixedPointMathLib.sol";
 import {IExchangeGuard} from "./interfaces/IExchangeGuard.sol";
 import {IIndexToken} from "./interfaces/IIndexToken.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
+import {IRebalancer} from "./interfaces/IRebalancer.sol";
 import {Leg} from "./interfaces/ITaker.sol";
+import {AuctionMath} from "./libraries/AuctionMath.sol";
 import {BudgetMath} from "./libraries/BudgetMath.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
@@ -54,10 +56,10 @@ contract ExchangeGuard is IExchangeGuard {
         uint256 valueOut;
         uint256 valueIn;
         for (uint256 i; i < sold.length; ++i) {
-            valueOut += TradeMath.valueUp(sold[i].amount, IPriceOracle(oracle).price(sold[i].token));
+            valueOut += TradeMath.valueUp(sold[i].amount, _price(msg.sender, sold[i].token));
         }
         for (uint256 i; i < bought.length; ++i) {
-            valueIn += TradeMath.valueDown(bought[i].amount, IPriceOracle(oracle).price(bought[i].token));
+            valueIn += TradeMath.valueDown(bought[i].amount, _price(msg.sender, bought[i].token));
         }
         uint256 loss = BudgetMath.fractionUp(valueOut.zeroFloorSub(valueIn), nav);
         uint256 turnover = BudgetMath.fractionUp(valueOut, nav);
@@ -157,6 +159,7 @@ contract ExchangeGuard is IExchangeGuard {
         uint256 nav;
         for (uint256 i; i < list.length; ++i) {
             uint256 price = IPriceOracle(oracle).tryPrice(list[i]);
+            if (price == 0) price = _middle(index, list[i]);
             if (price == 0) continue;
             (, uint256 balance) = TokenLib.tryBalanceOf(list[i], index, Constants.BALANCE_GAS);
             if (claims >> i & 1 == 1) balance = balance.zeroFloorSub(IIndexToken(index).claimsOwed(list[i]));
@@ -166,6 +169,30 @@ contract ExchangeGuard is IExchangeGuard {
         require(navPerShare != 0 && navPerShare <= type(uint216).max, Errors.ValuationZero(index));
         _valuations[index] = Valuation(uint216(navPerShare), uint40(block.timestamp));
         emit Value(index, navPerShare, supply);
+    }
+
+    /// @dev D27{nUSD/tok} of the oracle; of the governor's range where the oracle has none and a manual plan is live;
+    /// otherwise the oracle's reason. Asks nobody else as long as there is a price.
+    function _price(address index, address token) private view returns (uint256 price) {
+        try IPriceOracle(oracle).price(token) returns (uint256 answer) {
+            return answer;
+        } catch (bytes memory reason) {
+            price = _middle(index, token);
+            if (price == 0) {
+                assembly ("memory-safe") {
+                    revert(add(reason, 0x20), mload(reason))
+                }
+            }
+        }
+    }
+
+    /// @dev The middle of a token's range, zero if there is none or the rebalancer knows no ranges.
+    function _middle(address index, address token) private view returns (uint256) {
+        address rebalancer = IIndexToken(index).rebalancer();
+        (bool ok, bytes memory answer) = rebalancer.staticcall(abi.encodeCall(IRebalancer.rangeOf, (index, token)));
+        if (!ok || answer.length != 64) return 0;
+        (uint256 low, uint256 high) = abi.decode(answer, (uint256, uint256));
+        return AuctionMath.middle(low, high);
     }
 
     function _setLimits(address index, Limits calldata limits) private {

@@ -9,6 +9,8 @@ import {Leg} from "./ITaker.sol";
 /// period `T`. Losses are fractions of the NAV of the whole index, so a share loses at most that fraction, whoever
 /// minted or redeemed in between. Gains are never credited.
 ///
+/// In a live manual plan a token that the oracle has no price for is valued at the geometric mean of its range.
+///
 /// Assumes: prices of the oracle. Warning: a wrong oracle price makes the guard blind by as much as the price is wrong.
 /// Warning: the fraction is of the NAV per share when it was valued, at most `valuationMaxAge` ago. If prices have fallen by
 /// `x` since, the same budget is `1/(1 − x)` of what is left; with `valuationMaxAge` zero the bound is of the live NAV.

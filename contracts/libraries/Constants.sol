@@ -42,6 +42,16 @@ library Constants {
     uint256 internal constant MAX_SLIPPAGE = 50_000; // {ppm} 5 %
     uint256 internal constant MAX_PLAN_DURATION = 14 days; // {s}
     uint256 internal constant MAX_COOLDOWN = 1 days; // {s}
+    uint256 internal constant MAX_SCALE = 20_000; // {ppm} by which the targets of a plan may be scaled, 2 %
+    uint256 internal constant MAX_RANGE = 100; // {1} top of a manual price range over its bottom
+
+    /* AUCTIONS: the discount is bounded by MAX_SLIPPAGE */
+    uint256 internal constant MAX_PREMIUM = 500_000; // {ppm} 50 %
+    uint256 internal constant MIN_AUCTION_DURATION = 5 minutes; // {s}
+    uint256 internal constant MAX_AUCTION_DURATION = 7 days; // {s}
+    uint256 internal constant MAX_WARM_UP = 1 days; // {s}
+    uint256 internal constant MAX_REBALANCE_FEE = 2000; // {ppm} of one-way turnover
+    uint256 internal constant MAX_KEEPER_TIP = 1000; // {ppm} of one-way turnover
 
     /* PRICES */
     uint256 internal constant MAX_PRICE = type(uint160).max; // D27{nUSD/tok} leaves room for a token without decimals at a trillion dollars

@@ -169,6 +169,12 @@ library Errors {
     error IndexLocked(address index);
     /// @notice Thrown when a target does not fit its word.
     error UnitOverflow(address token, uint256 unit);
+    /// @notice Thrown when a weight differs from the one that was decided for the index.
+    error WeightNotExecuted(address token, uint256 weight, uint256 executed);
+    /// @notice Thrown when the targets of a plan are scaled a second time.
+    error PlanScaled(uint256 planId, uint256 scale);
+    /// @notice Thrown when a price range is upside down, too wide, or belongs to a token without a target.
+    error RangeInvalid(address token, uint256 low, uint256 high);
 
     /* PERFORMANCE FEE AND SPLITTER */
 
@@ -186,6 +192,25 @@ library Errors {
     error RecipientInvalid(address recipient);
     /// @notice Thrown when the table of an index was made final.
     error TableFinal(address index);
+
+    /* AUCTIONS */
+
+    /// @notice Thrown when the governor has set no auction policy.
+    error AuctionsDisabled(address index);
+    /// @notice Thrown when the auction named by the caller is not the one expected: someone was faster, or it was sent twice.
+    error AuctionMismatch(uint256 auctionId, uint256 expected);
+    /// @notice Thrown when an auction is opened while another one lasts.
+    error AuctionLive(uint256 auctionId, uint256 endsAt);
+    /// @notice Thrown when an auction has not started yet, or is over.
+    error AuctionNotLive(uint256 auctionId, uint256 startsAt, uint256 endsAt);
+    /// @notice Thrown when less of a token can be traded than the filler demands, or nothing at all.
+    error FillTooSmall(address token, uint256 amount, uint256 min);
+    /// @notice Thrown when a fill would cost more than the filler allows.
+    error FillTooExpensive(address token, uint256 amount, uint256 max);
+    /// @notice Thrown when somebody else than the auction house settles a fill.
+    error NotAuctionHouse(address caller);
+    /// @notice Thrown when payment is called for that no fill of this moment owes.
+    error PullUnexpected(address caller);
 
     /* TAKERS */
 

@@ -12,7 +12,11 @@ library RoleLib {
     /// @notice Reverts unless the authority of `index` lets the caller call this function of this contract now.
     /// @dev A delayed operation is executed by the AccessManager itself, for which the answer is immediate.
     function requireRole(address index) internal view {
-        bool allowed = IAuthority(IAccessManaged(index).authority()).canCall(msg.sender, address(this), msg.sig);
-        require(allowed, Errors.NotAuthorized(msg.sender, index));
+        if (!hasRole(index, msg.sig)) revert Errors.NotAuthorized(msg.sender, index);
+    }
+
+    /// @notice Whether the authority of `index` lets the caller call `selector` of this contract now.
+    function hasRole(address index, bytes4 selector) internal view returns (bool) {
+        return IAuthority(IAccessManaged(index).authority()).canCall(msg.sender, address(this), selector);
     }
 }

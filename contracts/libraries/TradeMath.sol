@@ -46,6 +46,13 @@ library TradeMath {
         return unit.fullMulDiv(Constants.WAD, growth);
     }
 
+    /// @notice Units after the final round has scaled them, rounded down.
+    /// @param unit D27{tok/share}
+    /// @param scale {ppm} 1e6 leaves them as they are.
+    function unitScaled(uint256 unit, uint256 scale) internal pure returns (uint256) {
+        return unit.fullMulDiv(scale, Constants.PPM);
+    }
+
     /// @notice What may be sold: available above target, rounded down.
     function surplus(uint256 available, uint256 unit, uint256 supply) internal pure returns (uint256) {
         // {tok} = D27{tok/share} * {share} / D27
@@ -78,5 +85,32 @@ library TradeMath {
         returns (uint256)
     {
         return deficit_.fullMulDiv(buyPrice * Constants.PPM, sellPrice * factorPpm);
+    }
+
+    /// @notice The value that may be sold for what is bought, rounded down: the price of a fill of several legs.
+    /// @param valueIn {nUSD} bought, rounded down
+    /// @param factorPpm {ppm} as in `minBuy`
+    function valuePaid(uint256 valueIn, uint256 factorPpm) internal pure returns (uint256) {
+        return valueIn.fullMulDiv(Constants.PPM, factorPpm);
+    }
+
+    /// @notice The most {tok} that a value buys, rounded down.
+    function tokensOfValue(uint256 value, uint256 price) internal pure returns (uint256) {
+        return value.fullMulDiv(Constants.D27, price);
+    }
+
+    /// @notice One-way turnover of a plan after a trade, rounded down, at most what its word holds.
+    /// @param turnover D18{1} before
+    /// @param value {nUSD} sold
+    /// @param nav {nUSD}
+    function turnoverAfter(uint256 turnover, uint256 value, uint256 nav) internal pure returns (uint64) {
+        return uint64((turnover + value.fullMulDiv(Constants.WAD, nav)).min(type(uint64).max));
+    }
+
+    /// @notice Shares that pay a fee on turnover, rounded down.
+    /// @param supply {share}
+    /// @param fraction D18{1} of the supply
+    function feeShares(uint256 supply, uint256 fraction) internal pure returns (uint256) {
+        return supply.fullMulDiv(fraction, Constants.WAD);
     }
 }

@@ -5,6 +5,7 @@ import {FixedPointMathLib} from "solady/src/utils/FixedPointMathLib.sol";
 
 import {ShareToken} from "../ShareToken.sol";
 import {ChainlinkFeed} from "../feeds/ChainlinkFeed.sol";
+import {AuctionMath} from "../libraries/AuctionMath.sol";
 import {BasketLib, Terms} from "../libraries/BasketLib.sol";
 import {BasketMath} from "../libraries/BasketMath.sol";
 import {BudgetMath} from "../libraries/BudgetMath.sol";
@@ -156,6 +157,44 @@ contract MathHarness is ShareToken {
         returns (uint256)
     {
         return TradeMath.maxSell(deficit_, sellPrice, buyPrice, factorPpm);
+    }
+
+    function unitScaled(uint256 unit, uint256 scale) external pure returns (uint256) {
+        return TradeMath.unitScaled(unit, scale);
+    }
+
+    function valuePaid(uint256 valueIn, uint256 factorPpm) external pure returns (uint256) {
+        return TradeMath.valuePaid(valueIn, factorPpm);
+    }
+
+    function tokensOfValue(uint256 value, uint256 price) external pure returns (uint256) {
+        return TradeMath.tokensOfValue(value, price);
+    }
+
+    function turnoverAfter(uint256 turnover, uint256 value, uint256 nav) external pure returns (uint256) {
+        return TradeMath.turnoverAfter(turnover, value, nav);
+    }
+
+    function feeShares(uint256 supply, uint256 fraction) external pure returns (uint256) {
+        return TradeMath.feeShares(supply, fraction);
+    }
+
+    /* AUCTIONS */
+
+    function linear(uint256 from, uint256 to, uint256 elapsed, uint256 duration) external pure returns (uint256) {
+        return AuctionMath.linear(from, to, elapsed, duration);
+    }
+
+    function decay(uint256 from, uint256 to, uint256 elapsed, uint256 duration) external pure returns (uint256) {
+        return AuctionMath.decay(from, to, elapsed, duration);
+    }
+
+    function rise(uint256 from, uint256 to, uint256 elapsed, uint256 duration) external pure returns (uint256) {
+        return AuctionMath.rise(from, to, elapsed, duration);
+    }
+
+    function middle(uint256 low, uint256 high) external pure returns (uint256) {
+        return AuctionMath.middle(low, high);
     }
 
     /* BUDGETS */
@@ -339,6 +378,20 @@ contract MathHarness is ShareToken {
             Constants.MIN_OBSERVATION_AGE,
             Constants.MAX_OBSERVATION_AGE,
             Constants.MAX_FEE_RECIPIENTS
+        ];
+    }
+
+    /// @notice The bounds of plans' final rounds, ranges and auctions.
+    function auctionConstants() external pure returns (uint256[8] memory) {
+        return [
+            Constants.MAX_SCALE,
+            Constants.MAX_RANGE,
+            Constants.MAX_PREMIUM,
+            Constants.MIN_AUCTION_DURATION,
+            Constants.MAX_AUCTION_DURATION,
+            Constants.MAX_WARM_UP,
+            Constants.MAX_REBALANCE_FEE,
+            Constants.MAX_KEEPER_TIP
         ];
     }
 }

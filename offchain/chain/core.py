@@ -31,8 +31,10 @@ MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"  # the same on every c
 ADMIN, GUARDIAN, STRATEGIST = 0, 1, 2
 
 GUARDIAN_POWERS = ("pauseMint", "pauseExchange")  # of the index
-STRATEGIST_POWERS = ("startPlan", "swap", "endPlan")  # of the rebalancer
+STRATEGIST_POWERS = ("startPlan", "swap", "scalePlan", "endPlan")  # of the rebalancer
 REGISTRY_STRATEGIST_POWERS, REGISTRY_GUARDIAN_POWERS = ("propose",), ("veto",)  # of the weight registry
+AUCTION_POWERS = ("openAuction",)  # of the auction house, strategist
+CLOSING_POWERS = ("closeAuction",)  # of the auction house, guardian; the strategist may by the power to open
 
 # Name in `Core` → contract, in the order in which they are deployed.
 CORE_CONTRACTS = {

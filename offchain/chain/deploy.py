@@ -25,6 +25,8 @@ from offchain.chain.artifacts import Artifact, artifact
 from offchain.chain.client import rpc_batch
 from offchain.chain.core import (
     ADMIN,
+    AUCTION_POWERS,
+    CLOSING_POWERS,
     CORE_CONTRACTS,
     GUARDIAN,
     GUARDIAN_POWERS,
@@ -465,6 +467,7 @@ def _create_params(params: tuple[object, ...], terms: IndexTerms) -> tuple[objec
 def _wire_roles(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, authority: str, index: str) -> None:
     """Guardian and strategist of an index that need not exist yet, in one transaction."""
     manager = at(w3, access_manager(), authority)
+    auctions = auction_house(w3, core)
     calls = [
         manager.encode_abi("setTargetFunctionRole", [index, selectors("IndexToken", GUARDIAN_POWERS), GUARDIAN]),
         manager.encode_abi(
@@ -477,6 +480,8 @@ def _wire_roles(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, authori
         manager.encode_abi(
             "setTargetFunctionRole", [core.registry, selectors("WeightRegistry", REGISTRY_GUARDIAN_POWERS), GUARDIAN]
         ),
+        manager.encode_abi("setTargetFunctionRole", [auctions, selectors("AuctionHouse", AUCTION_POWERS), STRATEGIST]),
+        manager.encode_abi("setTargetFunctionRole", [auctions, selectors("AuctionHouse", CLOSING_POWERS), GUARDIAN]),
         manager.encode_abi("labelRole", [GUARDIAN, "GUARDIAN"]),
         manager.encode_abi("labelRole", [STRATEGIST, "STRATEGIST"]),
         manager.encode_abi("grantRole", [GUARDIAN, terms.guardian, 0]),
@@ -499,6 +504,11 @@ def _wire_fees(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, index: s
     token = index_contract(w3, index)
     if token.functions.feeModule().call() != core.performance_fee:
         send(w3, signer, token.functions.setFeeModule(core.performance_fee))
+
+
+def auction_house(w3: Web3, core: Core) -> str:
+    """Address of the auction house that the rebalancer made."""
+    return str(core.contract(w3, "rebalancer").functions.auctions().call())
 
 
 def selectors(contract: str, names: Iterable[str]) -> list[bytes]:

@@ -65,9 +65,30 @@ POWERS = (
             ("register", ADMIN, "register the index with a policy", "once"),
             ("setPolicy", ADMIN, "set slippage, sizes and times of plans", "slippage 5 %, plans of 14 days"),
             ("setAllowed", ADMIN, "say which tokens may be components", "64 components"),
+            ("setWeightSource", ADMIN, "bind plans to the weights that a registry executed", "the guard's budgets"),
+            (
+                "startManualPlan",
+                ADMIN,
+                "start a plan in units and price ranges",
+                "ranges of a factor 100, the guard's budgets",
+            ),
             ("startPlan", STRATEGIST, "start a plan to new weights", "allowed tokens, policy"),
             ("swap", STRATEGIST, "swap towards the plan", "oracle floor, the guard's budgets"),
+            ("scalePlan", STRATEGIST, "scale the targets of a plan once", "2 %"),
             ("endPlan", STRATEGIST, "end a plan before it expires", "moves nothing"),
+        ),
+    ),
+    *_powers(
+        "AuctionHouse",
+        (
+            (
+                "setAuctionPolicy",
+                ADMIN,
+                "set the rules of auctions, fee and tip",
+                "discount 5 %, fee 0.2 %, tip 0.1 % of turnover",
+            ),
+            ("openAuction", STRATEGIST, "open an auction of his choice", "the policy's range, the guard's budgets"),
+            ("closeAuction", GUARDIAN, "close an auction", "the next may be opened at once"),
         ),
     ),
     *_powers(

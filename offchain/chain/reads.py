@@ -39,14 +39,21 @@ class PolicyState:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanState:
-    """IRebalancer.Plan. `expires_at` 0: ended. `streaming_rate` D18 a year, `nav_per_share` D27{nUSD/share} at the start."""
+    """IRebalancer.Plan. `expires_at` 0: ended. `turnover` D18 of NAV so far, `scale` {ppm} of the targets, `streaming_rate`
+    D18 a year, `nav_per_share` D27{nUSD/share} at the start, `rebalance_fee` and `keeper_tip` {ppm} of turnover."""
 
     id: int
     steps: int
     started_at: int
     expires_at: int
+    turnover: int
+    scale: int
+    noted: bool
+    manual: bool
     streaming_rate: int
     nav_per_share: int
+    rebalance_fee: int
+    keeper_tip: int
 
 
 @dataclass(frozen=True, kw_only=True)

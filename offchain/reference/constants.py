@@ -39,6 +39,16 @@ MAX_VALUATION_AGE = 3_600  # {s}
 MAX_SLIPPAGE = 50_000  # {ppm}
 MAX_PLAN_DURATION = 14 * 86_400  # {s}
 MAX_COOLDOWN = 86_400  # {s}
+MAX_SCALE = 20_000  # {ppm} by which the targets of a plan may be scaled
+MAX_RANGE = 100  # {1} top of a manual price range over its bottom
+
+# --- auctions
+MAX_PREMIUM = 500_000  # {ppm}
+MIN_AUCTION_DURATION = 300  # {s}
+MAX_AUCTION_DURATION = 7 * 86_400  # {s}
+MAX_WARM_UP = 86_400  # {s}
+MAX_REBALANCE_FEE = 2_000  # {ppm} of one-way turnover
+MAX_KEEPER_TIP = 1_000  # {ppm} of one-way turnover
 
 # --- prices
 MAX_PRICE = 2**160 - 1  # D27{nUSD/tok}

@@ -574,6 +574,10 @@ class GuardModel:
     def set_limits(self, limits: Limits, now: int) -> None:
         self.budget, self.limits = self._drained(now), limits
 
+    def charge_fee(self, shares: int, supply: int, now: int) -> None:
+        """Shares that the rebalancer mints are a loss of the others."""
+        self._charge(budget_math.fraction_up(shares, supply), 0, now)
+
     def _charge(self, loss: int, turnover: int, now: int) -> None:
         budget = self._drained(now)
         loss_left = zero_floor_sub(self.limits.loss_capacity, budget.loss_used)
@@ -620,14 +624,20 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """IRebalancer.Plan."""
+    """IRebalancer.Plan. `turnover` D18 of NAV, `scale`, `rebalance_fee` and `keeper_tip` {ppm}."""
 
     id: int = 0
     steps: int = 0
     started_at: int = 0
     expires_at: int = 0
+    turnover: int = 0
+    scale: int = PPM
+    noted: bool = False
+    manual: bool = False
     streaming_rate: int = 0
     nav_per_share: int = 0
+    rebalance_fee: int = 0
+    keeper_tip: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -641,13 +651,15 @@ class Target:
 
 @dataclass(kw_only=True)
 class PlanModel:
-    """Rebalancer for one index: plan, targets and swaps. `prices` as in GuardModel."""
+    """Rebalancer for one index: plan, targets and swaps. `prices` as in GuardModel; `rates` {ppm} of turnover that the
+    auction policy pays to the fee recipient and to whoever ends the plan."""
 
     index: IndexModel
     guard: GuardModel
     policy: Policy
     allowed: set[str]
-    plan: Plan = Plan()
+    rates: tuple[int, int] = (0, 0)
+    plan: Plan = Plan(scale=0)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def start_plan(
@@ -658,12 +670,14 @@ class PlanModel:
         duration: int,
         prices: Mapping[str, int],
         now: int,
+        caller: str = "",
         additions: Sequence[str] = (),
         version: int | None = None,
     ) -> list[int]:
         """D27{tok/share} target units of the components and then the additions."""
         with self.atomic():
             self._check_start(plan_id, version, duration, now)
+            self._settle_fees(caller, now)
             tokens = [*self.index.components, *additions]
             if len(weights) != len(tokens):
                 raise Reverted("LengthMismatch", len(weights), len(tokens))
@@ -684,8 +698,9 @@ class PlanModel:
                 if prices.get(token, 0):
                     self.targets[token] = replace(self.targets.get(token, Target()), plan_id=plan_id, unit=unit)
             self.plan = Plan(
-                id=plan_id, started_at=now, expires_at=now + duration,
+                id=plan_id, started_at=now, expires_at=now + duration, noted=self.index.fee_module is not None,
                 streaming_rate=self.index.streaming_rate, nav_per_share=nav_per_share,
+                rebalance_fee=self.rates[0], keeper_tip=self.rates[1],
             )  # fmt: skip
             self.guard.revalue(prices, now)
             remove_mask = 0
@@ -737,9 +752,9 @@ class PlanModel:
                 raise Reverted("StepMismatch", step, plan.steps)
             sell_price = price_of(prices, sell)
             price_of(prices, buy)
-            deficit = self._check_size(sell, buy, sell_amount, sell_price, now)
+            deficit, turnover = self._check_size(sell, buy, sell_amount, sell_price, now)
             floor = self.floor(sell, buy, sell_amount, prices)
-            self.plan = replace(plan, steps=plan.steps + 1)
+            self.plan = replace(plan, steps=plan.steps + 1, turnover=turnover)
             if self.policy.cooldown:
                 self._start_cooldown(sell, now)
                 self._start_cooldown(buy, now)
@@ -750,24 +765,54 @@ class PlanModel:
             self.guard.check(sold=[(sell, sold)], bought=[(buy, bought)], prices=prices, now=now)
             if bought > deficit:
                 raise Reverted("DeficitExceeded", buy, bought, deficit)
+            if not self.targets[sell].unit and self._is_empty(sell):
+                self.index.update_components(1 << self.index.components.index(sell), (), now=now)
             return sold, bought
 
-    def end_plan(self, plan_id: int, now: int, *, is_strategist: bool) -> None:
+    def scale_plan(self, plan_id: int, scale: int, now: int) -> None:
+        """Scales all targets of the live plan by {ppm}, once."""
+        if self.plan.id != plan_id:
+            raise Reverted("PlanMismatch", plan_id, self.plan.id)
+        if now >= self.plan.expires_at:
+            raise Reverted("PlanExpired", plan_id, self.plan.expires_at)
+        if self.plan.scale != PPM:
+            raise Reverted("PlanScaled", plan_id, self.plan.scale)
+        self.plan = replace(
+            self.plan, scale=_bound("scale", scale, PPM - constants.MAX_SCALE, PPM + constants.MAX_SCALE)
+        )
+
+    def end_plan(self, plan_id: int, now: int, *, is_strategist: bool, caller: str = "") -> None:
         with self.atomic():
             if self.plan.id != plan_id or not self.plan.expires_at:
                 raise Reverted("PlanMismatch", plan_id, self.plan.id)
             if now < self.plan.expires_at and not is_strategist:
                 raise Reverted("NotAuthorized")
+            if now >= self.index.exchange_paused_until:
+                remove_mask = 0
+                for i, token in enumerate(self.index.components):
+                    target = self.targets.get(token, Target())
+                    if target.plan_id == plan_id and not target.unit and self._is_empty(token):
+                        remove_mask |= 1 << i
+                if remove_mask:
+                    self.index.update_components(remove_mask, (), now=now)
+            self._settle_fees(caller, now)
             self.plan = replace(self.plan, expires_at=0)
-            if now < self.index.exchange_paused_until:
-                return
-            remove_mask = 0
-            for i, token in enumerate(self.index.components):
-                target = self.targets.get(token, Target())
-                if target.plan_id == plan_id and not target.unit and self._is_empty(token):
-                    remove_mask |= 1 << i
-            if remove_mask:
-                self.index.update_components(remove_mask, (), now=now)
+
+    def _settle_fees(self, caller: str, now: int) -> None:
+        """Tip and fee of a plan that was not settled yet, as far as the bounds leave room."""
+        plan = self.plan
+        if not plan.expires_at:
+            return
+        left = zero_floor_sub(self.guard.limits.loss_capacity, self.guard.used(now)[0])
+        left = min(left, self.index.module_fee_left(now))
+        tip = min(plan.turnover * plan.keeper_tip // PPM, left)
+        fee = min(plan.turnover * plan.rebalance_fee // PPM, left - tip)
+        supply = self.index.total_supply(now)
+        for fraction, receiver in ((tip, caller), (fee, self.index.fee_recipient)):
+            if shares := trade_math.fee_shares(supply, fraction):
+                before = self.index.total_supply(now)
+                self.index.mint_fee_shares(self.index.rebalancer, shares, receiver=receiver, now=now)
+                self.guard.charge_fee(shares, before, now)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -812,11 +857,13 @@ class PlanModel:
 
     def _gap(self, token: str, now: int) -> tuple[int, int]:
         growth = fee_math.growth(self.plan.streaming_rate, now - self.plan.started_at)
-        unit = trade_math.unit_diluted(self.targets.get(token, Target()).unit, growth)
+        unit = trade_math.unit_scaled(self.targets.get(token, Target()).unit, self.plan.scale)
+        unit = trade_math.unit_diluted(unit, growth)
         available, supply = self.index.available_or_zero(token), self.index.total_supply(now)
         return trade_math.surplus(available, unit, supply), trade_math.deficit(available, unit, supply)
 
-    def _check_size(self, sell: str, buy: str, sell_amount: int, sell_price: int, now: int) -> int:
+    def _check_size(self, sell: str, buy: str, sell_amount: int, sell_price: int, now: int) -> tuple[int, int]:
+        """{tok} that may be bought, and the D18 turnover of the plan after the swap."""
         for token in (sell, buy):
             if self.targets.get(token, Target()).plan_id != self.plan.id:
                 raise Reverted("TokenNotInPlan", token)
@@ -829,7 +876,7 @@ class PlanModel:
         value = trade_math.value_up(sell_amount, sell_price)
         if value > max_value:
             raise Reverted("TradeTooLarge", value, max_value)
-        return deficit
+        return deficit, trade_math.turnover_after(self.plan.turnover, value, nav)
 
     def _start_cooldown(self, token: str, now: int) -> None:
         target = self.targets.get(token, Target())

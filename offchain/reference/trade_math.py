@@ -34,6 +34,11 @@ def unit_diluted(unit: int, growth: int) -> int:
     return full_mul_div(unit, WAD, growth)
 
 
+def unit_scaled(unit: int, scale: int) -> int:
+    """TradeMath.unitScaled: units after the final round has scaled them by {ppm} `scale`, rounded down."""
+    return full_mul_div(unit, scale, PPM)
+
+
 def surplus(available: int, unit: int, supply: int) -> int:
     """TradeMath.surplus: what may be sold, rounded down."""
     return zero_floor_sub(available, full_mul_div_up(unit, supply, D27))
@@ -52,3 +57,23 @@ def min_buy(sell_amount: int, sell_price: int, buy_price: int, factor_ppm: int) 
 def max_sell(deficit_: int, sell_price: int, buy_price: int, factor_ppm: int) -> int:
     """TradeMath.maxSell: the most to sell without `min_buy` passing the deficit, rounded down."""
     return full_mul_div(deficit_, uint(buy_price * PPM), uint(sell_price * factor_ppm))
+
+
+def value_paid(value_in: int, factor_ppm: int) -> int:
+    """TradeMath.valuePaid: {nUSD} that may be sold for {nUSD} `value_in`, rounded down."""
+    return full_mul_div(value_in, PPM, factor_ppm)
+
+
+def tokens_of_value(value: int, price: int) -> int:
+    """TradeMath.tokensOfValue: the most {tok} that a value buys, rounded down."""
+    return full_mul_div(value, D27, price)
+
+
+def turnover_after(turnover: int, value: int, nav: int) -> int:
+    """TradeMath.turnoverAfter: D18 one-way turnover of a plan after selling {nUSD} `value`, rounded down, 64 bits."""
+    return min(uint(turnover + full_mul_div(value, WAD, nav)), 2**64 - 1)
+
+
+def fee_shares(supply: int, fraction: int) -> int:
+    """TradeMath.feeShares: shares for a D18 fraction of the supply, rounded down."""
+    return full_mul_div(supply, fraction, WAD)

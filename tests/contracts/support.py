@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brownie import (
+    AuctionHouse,
     ChainlinkFeed,
     ExchangeGuard,
     HonestTaker,
@@ -38,7 +39,7 @@ from eth_abi import decode
 
 from offchain.chain.artifacts import compiled
 from offchain.chain.core import Core, access_manager
-from offchain.chain.deploy import create_index, deploy_core
+from offchain.chain.deploy import auction_house, create_index, deploy_core
 from offchain.chain.terms import IndexTerms, Limits, Policy
 from offchain.chain.transactions import at, send
 
@@ -68,6 +69,12 @@ POLICY = Policy(
     max_trade=WAD,
     max_weight=WAD,
 )
+
+LINEAR, EXPONENTIAL = 0, 1
+AUCTIONS = dict(
+    max_premium=10_000, max_discount=10_000, min_duration=600, max_duration=1800, warm_up=60, strategist_window=HOUR,
+    rebalance_fee=0, keeper_tip=0,
+)  # fmt: skip
 
 _numbers = itertools.count(1)
 
@@ -174,6 +181,7 @@ class World:
     oracle: Any
     guard: Any
     rebalancer: Any
+    auctions: Any
     factory: Any
     lens: Any
     v2_taker: Any
@@ -193,6 +201,7 @@ class World:
             oracle=PriceOracle.at(core.oracle),
             guard=ExchangeGuard.at(core.guard),
             rebalancer=Rebalancer.at(core.rebalancer),
+            auctions=AuctionHouse.at(auction_house(web3, core)),
             factory=IndexFactory.at(core.factory),
             lens=IndexLens.at(core.lens),
             v2_taker=UniswapV2Taker.at(core.v2_taker),
@@ -418,6 +427,67 @@ class Index:
         weights[0] -= weight
         self.tokens = [*self.tokens, token]
         self.trade(weights, additions=[token])
+
+    def start_manual(
+        self, units: list[int], ranges: list[tuple[int, int]], *, additions: list[Any] | None = None, duration: int = 7 * DAY,
+        **changes: Any,
+    ) -> Any:  # fmt: skip
+        """The governor's plan: D27{tok/share} units and D27{nUSD/tok} ranges of the components and then the additions."""
+        terms = {"plan": self.next_plan(), "version": self.version, **changes}
+        manual = (*terms.values(), additions or [], units, ranges, duration)
+        return self.govern(self.world.rebalancer.startManualPlan, self.token, manual)
+
+    def units(self) -> list[int]:
+        """D27{tok/share} that the index has now, rounded down."""
+        return [amount * D27 // self.token.totalSupply() for amount in self.reserves()]
+
+    # --- auctions ---
+
+    def set_auctions(self, **changes: Any) -> Any:
+        """The governor's rules of auctions."""
+        policy = tuple({**AUCTIONS, **changes}.values())
+        return self.govern(self.world.auctions.setAuctionPolicy, self.token, policy)
+
+    def open(self, *, who: Any = None, **changes: Any) -> Any:
+        """Opens the next auction of the live plan, by default as anyone may, sent by the strategist."""
+        rules, auctions = self.world.auctions.auctionPolicyOf(self.token), self.world.auctions
+        manual = self.world.rebalancer.planOf(self.token)[7]
+        fields = {
+            "plan": self.next_plan() - 1, "auction": auctions.auctionOf(self.token)[1] + 1,
+            "start": 0 if manual else rules[0], "end": 0 if manual else -rules[1], "duration": rules[3],
+            "curve": EXPONENTIAL, **changes,
+        }  # fmt: skip
+        return auctions.openAuction(self.token, *fields.values(), {"from": who or accounts[STRATEGIST]})
+
+    def auction(self, sell: int, buy: int, **changes: Any) -> tuple[Any, ...]:
+        """A fill of the live auction with no limits; payment is pulled from its sender."""
+        auction = self.world.auctions.auctionOf(self.token)
+        fields = {
+            "index": self.token, "plan": auction[0], "auction": auction[1], "sell_token": self.tokens[sell],
+            "buy_token": self.tokens[buy], "min_sell": 0, "max_sell": MAX, "max_buy": MAX, "payee": accounts[BOB],
+            "taker": ZERO, "data": b"", **changes,
+        }  # fmt: skip
+        return tuple(fields.values())
+
+    def legs(self, take: Any, pay: Any, **changes: Any) -> tuple[Any, ...]:
+        """A fill of several legs: of (component, min, max) each."""
+        auction = self.world.auctions.auctionOf(self.token)
+        named = [[(self.tokens[i], least, most) for i, least, most in side] for side in (take, pay)]
+        fields = {
+            "index": self.token, "plan": auction[0], "auction": auction[1], "sells": named[0], "buys": named[1],
+            "payee": accounts[BOB], "taker": ZERO, "data": b"", **changes,
+        }  # fmt: skip
+        return tuple(fields.values())
+
+    def fill(self, order: tuple[Any, ...], who: Any = None) -> Any:
+        """Sends a fill; its sender has what it may have to pay, and lets the auction house pull it."""
+        who = who or accounts[BOB]
+        for token in self.tokens:
+            token.mint(who, 10**12 * 10 ** token.decimals(), {"from": who})
+            token.approve(self.world.auctions, MAX, {"from": who})
+        many = isinstance(order[4], list)
+        method = self.world.auctions.fillMany if many else self.world.auctions.fill
+        return method(order, {"from": who})
 
     # --- reading ---
 

@@ -16,6 +16,14 @@ Rebalancer.swap
 ├── follows the cool-down and the largest trade of the policy
 └── keeps its targets exact while the streaming fee dilutes, for 14 days
 
+Rebalancer.scalePlan
+├── makes what is left on either side tradable, and nothing passes the scaled target (G4)
+└── refuses a second time, a stranger, and more than two percent
+
+A component without a target that is sold out
+├── leaves the list at once, and the plan goes on
+└── leaves its claims to their owners
+
 Rebalancer.endPlan
 ├── by the strategist any time, by anyone after expiry
 ├── drops what is empty and has no target, and nothing else
@@ -23,7 +31,7 @@ Rebalancer.endPlan
 """
 
 import pytest
-from brownie import RevertingBalanceToken
+from brownie import RebasingToken, RevertingBalanceToken
 from eth_abi import encode
 
 from tests.contracts.support import (
@@ -61,6 +69,14 @@ def moving(pair):
     """The same with a plan that sells the first for the second."""
     pair.start([WAD // 4, WAD * 3 // 4], duration=14 * DAY)
     return pair
+
+
+@pytest.fixture
+def fading(world, deployer):
+    """An index whose first token can lose all its balances."""
+    fade = deployer.deploy(RebasingToken, "FADE", 18)
+    world.list(fade)
+    return world.create([fade, world.token(6), world.token(8)]), fade
 
 
 def refused_start(rebalancer, strategist, index, **changes):
@@ -145,7 +161,7 @@ def test_start_plan_turns_weights_into_the_units_the_prices_say(index, rebalance
     assert event["navPerShare"] == navps and event["expiresAt"] == tx.timestamp + 3 * DAY
     assert [rebalancer.targetOf(index.token, t) for t in index.tokens] == [(1, 0, u) for u in units]
     plan = rebalancer.planOf(index.token)
-    assert plan == (1, 0, tx.timestamp, tx.timestamp + 3 * DAY, 0, navps)
+    assert plan == (1, 0, tx.timestamp, tx.timestamp + 3 * DAY, 0, 10**6, False, False, 0, navps, 0, 0)
     assert world.guard.valuationOf(index.token) == (navps, tx.timestamp)
     for i, token in enumerate(index.tokens):
         have, surplus = index.reserves()[i], max(0, index.reserves()[i] - ceil_div(units[i] * supply, D27))
@@ -195,15 +211,12 @@ def test_tokens_enter_and_leave_by_plans(world, mixed, rebalancer):
     assert old.address not in mixed.token.components() and old.balanceOf(mixed.token) == 0 and mixed.n == 3
 
 
-def test_start_plan_drops_what_is_empty_and_has_no_weight(world, mixed, rebalancer, guardian):
-    """A plan that could not drop it at its end leaves it to the next."""
-    mixed.trade([0, WAD // 2, WAD // 2])
-    mixed.token.pauseExchange(2 * HOUR, {"from": guardian})
-    mixed.end()
-    assert mixed.n == 3
-    wait(2 * HOUR)
-    mixed.start([0, WAD // 4, WAD - WAD // 4])
-    assert mixed.n == 2
+def test_start_plan_drops_what_is_empty_and_has_no_weight(rebalancer, fading, deployer):
+    """What was emptied by something else than a trade goes with the next plan that gives it no weight."""
+    index, fade = fading
+    fade.rebase(0, {"from": deployer})
+    index.start([0, WAD // 4, WAD - WAD // 4])
+    assert index.token.components() == tuple(token.address for token in index.tokens[1:])
 
 
 # --- swap -------------------------------------------------------------------------------------------------------------
@@ -283,7 +296,7 @@ def test_swap_reports_what_moved(rebalancer, moving, strategist):
 def test_swap_follows_the_largest_trade(world, rebalancer, strategist):
     index = world.create([world.token(), world.token(6)], policy=policy_with(max_trade=10**16))
     index.start([WAD // 4, WAD * 3 // 4])
-    navps = rebalancer.planOf(index.token)[5]
+    navps = rebalancer.planOf(index.token)[9]
     most = navps * index.token.totalSupply() // D27 * 10**16 // WAD
     amount = most * D27 // index.price(0)
     reason = why(rebalancer.swap, index.order(0, 1, amount + D27 // index.price(0) + 1), sender=strategist)
@@ -365,24 +378,117 @@ def test_end_plan_twice_or_of_another_number_reverts(rebalancer, moving, strateg
     assert why(rebalancer.endPlan, moving.token, 1, sender=strategist) == ("PlanMismatch", 1, 1)
 
 
-def test_end_plan_drops_only_what_is_empty_without_a_target(rebalancer, mixed):
-    mixed.trade([0, WAD // 2, WAD // 2])
-    version = mixed.version
-    mixed.end()
-    assert mixed.token.components() == (mixed.tokens[1], mixed.tokens[2]) and mixed.version == version + 1
+def test_end_plan_drops_only_what_is_empty_without_a_target(rebalancer, fading, deployer):
+    index, fade = fading
+    index.start([0, WAD // 4, WAD - WAD // 4])
+    fade.rebase(0, {"from": deployer})
+    version = index.version
+    index.end()
+    assert index.token.components() == tuple(index.tokens[1:]) and index.version == version + 1
 
 
 def test_end_plan_with_dust_left_keeps_the_component_and_the_next_plan_sells_it(rebalancer, mixed, eve):
-    """A wei sent by a stranger can keep an empty component in the list, and nothing else."""
-    mixed.trade([0, WAD // 2, WAD // 2])
+    """A wei sent by a stranger can keep a component in the list, and nothing else."""
+    mixed.start([0, WAD // 2, WAD // 2])
+    mixed.swap(mixed.order(0, 1))
+    order = mixed.order(0, 2, rebalancer.gapOf(mixed.token, mixed.tokens[0])[0])
     mixed.tokens[0].mint(mixed.token, 1, {"from": eve})
+    mixed.swap(order)
     mixed.end()
-    assert mixed.n == 3
+    assert mixed.n == 3 and mixed.reserves()[0] == 1
     wait(HOUR)
     mixed.start([0, WAD // 4, WAD - WAD // 4])
     mixed.swap(mixed.order(0, 2, 1))
-    mixed.end()
     assert mixed.n == 2
+
+
+# --- sold out ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_component_that_is_sold_out_leaves_the_list_at_once(rebalancer, mixed, bob):
+    mixed.start([0, WAD // 2, WAD // 2])
+    mixed.swap(mixed.order(0, 1))
+    version, old = mixed.version, mixed.tokens[0]
+    assert mixed.n == 3
+    tx = mixed.swap(mixed.order(0, 2, rebalancer.gapOf(mixed.token, old)[0]))
+    assert mixed.token.components() == tuple(mixed.tokens[1:]) and mixed.version == version + 1
+    assert old.balanceOf(mixed.token) == 0 and len(tx.events["UpdateComponents"]) == 1
+    mixed.tokens = mixed.tokens[1:]
+    mixed.mint(bob, WAD)  # nobody needs the old token any more
+    assert rebalancer.planOf(mixed.token)[3] > now()  # and the plan goes on
+
+
+def test_a_component_with_claims_leaves_when_the_rest_is_sold(rebalancer, mixed, alice):
+    """C18: what is owed stays and is paid after the token has left."""
+    mixed.redeem(alice, 100 * WAD, mask=1)
+    owed = mixed.token.claimOf(mixed.tokens[0], alice)
+    mixed.start([0, WAD // 2, WAD // 2])
+    mixed.swap(mixed.order(0, 1))
+    mixed.swap(mixed.order(0, 2, rebalancer.gapOf(mixed.token, mixed.tokens[0])[0]))
+    assert mixed.n == 2 and mixed.tokens[0].balanceOf(mixed.token) == owed > 0
+    before = mixed.tokens[0].balanceOf(alice)
+    mixed.token.claim(mixed.tokens[0], alice, alice, {"from": alice})
+    assert mixed.tokens[0].balanceOf(alice) == before + owed
+
+
+# --- scalePlan --------------------------------------------------------------------------------------------------------
+
+
+def test_scale_plan_makes_a_left_surplus_tradable_without_passing_the_scaled_targets(rebalancer, moving, strategist):
+    """G4: the bought token rose above its target, what is left of the other finds no deficit until targets are scaled."""
+    moving.swap(moving.order(0, 1, moving.largest(0, 1) * 95 // 100))
+    _, deficit = rebalancer.gapOf(moving.token, moving.tokens[1])
+    moving.tokens[1].mint(moving.token, deficit, {"from": strategist})  # a yield that fills the deficit
+    surplus, _ = rebalancer.gapOf(moving.token, moving.tokens[0])
+    assert surplus > 0 and moving.largest(0, 1) == 0
+    units = [rebalancer.targetOf(moving.token, token)[2] for token in moving.tokens]
+    supply = moving.token.totalSupply()
+    tx = rebalancer.scalePlan(moving.token, 1, 1_010_000, {"from": strategist})
+    assert dict(tx.events["ScalePlan"]) == {"index": moving.token, "planId": 1, "scale": 1_010_000}
+    gaps = [rebalancer.gapOf(moving.token, token) for token in moving.tokens]
+    for i, (surplus, deficit) in enumerate(gaps):
+        target = units[i] * 1_010_000 // 10**6 * supply
+        assert surplus == max(0, moving.reserves()[i] - ceil_div(target, D27))
+        assert deficit == max(0, target // D27 - moving.reserves()[i])
+    assert gaps[0][0] > 0 and gaps[1][1] > 0
+    moving.swap(moving.order(0, 1))
+    for i, (surplus, deficit) in enumerate(gaps):
+        after = rebalancer.gapOf(moving.token, moving.tokens[i])
+        assert after[0] <= surplus and after[1] <= deficit
+
+
+def test_scale_plan_down_frees_a_surplus_for_a_left_deficit(rebalancer, moving, strategist):
+    """The other direction: the surplus was sold dear, and a deficit is left that nothing stands against."""
+    full = rebalancer.gapOf(moving.token, moving.tokens[0])[0]
+    least = moving.mid(0, 1, full) * 995 // 1000
+    moving.swap(moving.order(0, 1, full, data=encode(["uint256[]"], [[least]])))
+    surplus, (_, deficit) = rebalancer.gapOf(moving.token, moving.tokens[0])[0], rebalancer.gapOf(*_pair(moving, 1))
+    assert surplus == 0 and deficit > 0
+    rebalancer.scalePlan(moving.token, 1, 999_000, {"from": strategist})
+    assert rebalancer.gapOf(*_pair(moving, 0))[0] > 0
+    before = [rebalancer.gapOf(*_pair(moving, i)) for i in range(2)]
+    moving.swap(moving.order(0, 1))
+    after = [rebalancer.gapOf(*_pair(moving, i)) for i in range(2)]
+    assert after[0][0] < before[0][0] and after[1][1] < before[1][1] and after[0][1] == after[1][0] == 0
+
+
+def _pair(index, i):
+    return index.token, index.tokens[i]
+
+
+def test_scale_plan_refuses_a_second_time_a_stranger_and_too_much(rebalancer, moving, strategist, eve):
+    scale = rebalancer.scalePlan
+    assert why(scale, moving.token, 1, 1_010_000, sender=eve) == ("NotAuthorized", eve.address, moving.address)
+    assert why(scale, moving.token, 2, 1_010_000, sender=strategist) == ("PlanMismatch", 2, 1)
+    for much in (979_999, 1_020_001, 0, MAX):
+        assert why(scale, moving.token, 1, much, sender=strategist) == (
+            "ValueOutOfBounds", "scale", much, 980_000, 1_020_000,
+        )  # fmt: skip
+    scale(moving.token, 1, 980_000, {"from": strategist})
+    assert why(scale, moving.token, 1, 1_020_000, sender=strategist) == ("PlanScaled", 1, 980_000)
+    expires = rebalancer.planOf(moving.token)[3]
+    wait(14 * DAY)
+    assert why(scale, moving.token, 1, 10**6, sender=strategist) == ("PlanExpired", 1, expires)
 
 
 def test_a_dead_plan_locks_nothing(rebalancer, pair, alice, bob, eve):

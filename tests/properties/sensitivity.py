@@ -76,7 +76,7 @@ BUGS: tuple[Bug, ...] = (
     make("deferred-leg-is-called", 5, IndexMachine, TOKEN, "BasketMath.amountDown(shares, _availableOrZero(token), supply)", "BasketMath.amountDown(shares, TokenLib.balance(token).zeroFloorSub(claimsOwed[token]), supply)"),
     # 6 fills
     make("oversell", 6, RebalanceMachine, REBALANCER, "order.sellAmount == 0 || order.sellAmount > surplus", "order.sellAmount == 0"),
-    make("overbuy", 6, RebalanceMachine, REBALANCER, "        if (bought > deficit) revert Errors.DeficitExceeded(order.buy, bought, deficit);\n", ""),
+    make("overbuy", 6, RebalanceMachine, REBALANCER, "            if (bought[i] > settlement.deficits[i]) {", "            if (false) {"),
     make("plan-ignores-dilution", 6, RebalanceMachine, TRADES, "return unit.fullMulDiv(Constants.WAD, growth);", "growth; return unit;"),
     # 7 budgets
     make("loss-not-charged", 7, RebalanceMachine, GUARD, "        budget.lossUsed += uint64(loss);\n", ""),
@@ -85,7 +85,7 @@ BUGS: tuple[Bug, ...] = (
     make("gains-are-credited", 7, RebalanceMachine, GUARD, "budget.lossUsed += uint64(loss);", "budget.lossUsed = uint64(valueIn_ > 0 ? 0 : budget.lossUsed + loss);", Patch(file=GUARD, old="    function _charge(address index, Limits memory limits, uint256 loss, uint256 turnover) private {", new="    function _charge(address index, Limits memory limits, uint256 loss, uint256 turnover) private {\n        uint256 valueIn_ = loss == 0 ? 1 : 0;")),
     make("new-limits-forgive", 7, RebalanceMachine, GUARD, "        _budgets[index] = _drained(index, old);\n", "        _drained(index, old);\n        _budgets[index] = Budget(0, 0, uint40(block.timestamp));\n"),
     make("floor-down", 7, RebalanceMachine, TRADES, "sellAmount.fullMulDivUp(sellPrice * factorPpm", "sellAmount.fullMulDiv(sellPrice * factorPpm"),
-    make("floor-is-the-callers", 7, RebalanceMachine, REBALANCER, "_exchange(order, order.minBuy.max(floor))", "_exchange(order, order.minBuy)"),
+    make("floor-is-the-callers", 7, RebalanceMachine, REBALANCER, "settlement.ins[0].amount = order.minBuy.max(floor);", "settlement.ins[0].amount = order.minBuy;"),
     make("weights-need-not-sum", 8, RebalanceMachine, REBALANCER, "        require(sum == Constants.WAD, Errors.WeightsSumInvalid(sum));\n", ""),
     # 10 replay
     make("collect-is-silent", 10, IndexMachine, TOKEN, "        emit Collect(recipient, feeShares);\n", ""),

@@ -497,7 +497,10 @@ class RebalanceMachine(Machine):
 
 
 def words_of_plan(plan: Plan) -> tuple[int, ...]:
-    return (plan.id, plan.steps, plan.started_at, plan.expires_at, plan.streaming_rate, plan.nav_per_share)
+    return (
+        plan.id, plan.steps, plan.started_at, plan.expires_at, plan.turnover, plan.scale, plan.noted, plan.manual,
+        plan.streaming_rate, plan.nav_per_share, plan.rebalance_fee, plan.keeper_tip,
+    )  # fmt: skip
 
 
 def words_of_target(target: Target) -> tuple[int, ...]:

@@ -15,7 +15,16 @@ from typing import cast
 
 import pytest
 
-from offchain.reference import basket_math, budget_math, constants, fee_math, integers, price_math, trade_math
+from offchain.reference import (
+    auction_math,
+    basket_math,
+    budget_math,
+    constants,
+    fee_math,
+    integers,
+    price_math,
+    trade_math,
+)
 from offchain.reference.basket_math import SupplyWord
 from offchain.reference.integers import Reverted
 from tests.properties.chain import CALL_GAS, At, Call, Chain, Failure
@@ -125,6 +134,18 @@ def either(rng: random.Random) -> int:
     return rng.choice(MIXED)(rng)
 
 
+def auctioned(rng: random.Random) -> int:
+    """What an auction moves: a factor {ppm} or a price D27{nUSD/tok} in a range."""
+    return rng.choice((between(500_000, 1_500_000), up_to(128)))(rng)
+
+
+AUCTION_EDGES = {
+    0: (1, 10**6 - 50_000, 10**6, 10**6 + 500_000, 10**18, 2**128 - 1),
+    1: (1, 10**6 - 50_000, 10**6, 10**6 + 500_000, 10**18, 2**128 - 1),
+    2: (0, 1, 12, 299, 300, 301, 86_400, 7 * 86_400),
+    3: (1, 12, 299, 300, 301, 86_400, 7 * 86_400),
+}
+
 FORMULAS = (
     formula(
         "expWad", fee_math.exp_wad,
@@ -165,6 +186,15 @@ FORMULAS = (
     formula("deficit", trade_math.deficit, either, up_to(184), U112),
     formula("minBuy", trade_math.min_buy, either, price, price, between(1, 2_000_000)),
     formula("maxSell", trade_math.max_sell, either, price, price, between(1, 2_000_000)),
+    formula("unitScaled", trade_math.unit_scaled, up_to(184), between(980_000, 1_020_000)),
+    formula("valuePaid", trade_math.value_paid, either, between(1, 2_000_000)),
+    formula("tokensOfValue", trade_math.tokens_of_value, either, price),
+    formula("turnoverAfter", trade_math.turnover_after, up_to(64), either, either),
+    formula("feeShares", trade_math.fee_shares, U112, up_to(62), edges={0: U112_EDGES}),
+    formula("linear", auction_math.linear, auctioned, auctioned, up_to(24), up_to(24), edges=AUCTION_EDGES),
+    formula("decay", auction_math.decay, auctioned, auctioned, up_to(24), up_to(24), edges=AUCTION_EDGES),
+    formula("rise", auction_math.rise, auctioned, auctioned, up_to(24), up_to(24), edges=AUCTION_EDGES),
+    formula("middle", auction_math.middle, up_to(128), up_to(128)),
     formula("usedAfter", budget_math.used_after, up_to(64), up_to(64), between(0, constants.MAX_WINDOW), up_to(36)),
     formula("fractionUp", budget_math.fraction_up, either, either),
     formula("supplyAfter", supply_after, U112, U112, between(0, 51293294387550534), between(0, 1_700_000_000),
@@ -266,7 +296,7 @@ def batch(
 
 def test_every_function_of_the_math_libraries_is_compared(harness: At) -> None:
     """A formula added to the harness and not to FORMULAS would go unnoticed."""
-    own = {"batch", "constants", "feeConstants", "chainlinkPrices", "basketRoundTrip"}
+    own = {"batch", "constants", "feeConstants", "auctionConstants", "chainlinkPrices", "basketRoundTrip"}
     erc20 = {
         "name", "symbol", "decimals", "totalSupply", "balanceOf", "allowance", "transfer", "transferFrom", "approve",
         "permit", "nonces", "DOMAIN_SEPARATOR", "eip712Domain",
@@ -327,6 +357,13 @@ def test_constants_of_fees_equal_their_twin(chain: Chain, harness: At) -> None:
     assert chain.read(Call(harness, "feeConstants")) == (
         constants.MAX_PERFORMANCE_FEE, constants.MIN_FEE_INTERVAL, constants.MAX_FEE_INTERVAL,
         constants.MIN_OBSERVATION_AGE, constants.MAX_OBSERVATION_AGE, constants.MAX_FEE_RECIPIENTS,
+    )  # fmt: skip
+
+
+def test_constants_of_auctions_equal_their_twin(chain: Chain, harness: At) -> None:
+    assert chain.read(Call(harness, "auctionConstants")) == (
+        constants.MAX_SCALE, constants.MAX_RANGE, constants.MAX_PREMIUM, constants.MIN_AUCTION_DURATION,
+        constants.MAX_AUCTION_DURATION, constants.MAX_WARM_UP, constants.MAX_REBALANCE_FEE, constants.MAX_KEEPER_TIP,
     )  # fmt: skip
 
 
