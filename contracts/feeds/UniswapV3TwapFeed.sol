@@ -23,6 +23,7 @@ interface IV3Oracle {
 /// with the liquidity in range, hence the floor, by the harmonic mean over the same window. A pool remembers as many
 /// observations as somebody paid for, one a block at most: it needs `window / block time` of them, or trades in every
 /// block make it forget and this feed refuse.
+/// A pool counts whole ticks, rounded down from the side of token0: the price is within one tick, a hundredth of a percent.
 /// Assumes: the pool is a genuine one, and worth manipulating for less than holding it would cost. Best as the anchor of
 /// another source.
 contract UniswapV3TwapFeed is IPriceFeed {

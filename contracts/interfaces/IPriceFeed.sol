@@ -8,8 +8,8 @@ interface IPriceFeed {
     /// @notice Token this feed prices.
     function token() external view returns (address);
 
-    /// @notice D27{nUSD/tok}: nano-USD for one base unit of the token, rounded down. Reverts with the reason if there is
-    /// no price that the feed believes; never returns zero.
+    /// @notice D27{nUSD/tok}: nano-USD for one base unit of the token. Reverts with the reason if there is no price that the
+    /// feed believes; never returns zero.
     /// @dev Every feed: `PriceBad`. Chainlink: `PriceStale`, `PriceClamped`, `DecimalsChanged`. Uniswap V3:
     /// `HistoryTooShort`, `PriceThin`. ERC-4626: `RateOutOfBounds`. Index NAV: `IndexLocked`, `PriceMissing`. Anchored:
     /// `OracleDivergence`. Sequencer: `SequencerDown`, `SequencerJustUp`. Those that stand on another feed also hand on

@@ -12,7 +12,7 @@ library PriceMath {
     using FixedPointMathLib for uint256;
 
     /// @dev D27{1} ln(1.0001), rounded down: one tick of a Uniswap V3 pool.
-    uint256 private constant LN_TICK = 99_995_000_333_308_353_316_668;
+    uint256 private constant LN_TICK = 99_995_000_333_308_335_333_166;
     uint256 private constant D27_TO_WAD = 1e9;
 
     /// @notice The price, if it is one that Ballast can reckon with.

@@ -14,7 +14,7 @@ from offchain.reference.trade_math import nav_per_share, value_down
 
 PRICE_DECIMALS = 36  # nano-USD (9) for one base unit in D27
 LARGEST_ANSWER = 2**127 - 1
-LN_TICK = 99_995_000_333_308_353_316_668  # D27{1} ln(1.0001), rounded down
+LN_TICK = 99_995_000_333_308_335_333_166  # D27{1} ln(1.0001), rounded down
 MAX_TICK = 887_272  # of a Uniswap V3 pool
 INT24_MIN, INT24_MAX = -(2**23), 2**23 - 1
 
