@@ -24,6 +24,7 @@ from web3 import Web3
 
 from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
+from offchain.epochs import Publication
 from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
 from offchain.keeper import calls, guards
 from offchain.keeper.asking import answered, patiently
@@ -150,6 +151,14 @@ class Keeper:
         situation = situation or self.read()
         when = utc(situation.time) if t is None else as_utc(t)
         return self.methodology.decide(self._market_at(when), when, situation.held, tradable=situation.tradable)
+
+    def publish(self, situation: Situation | None = None) -> tuple[Decision, Publication]:
+        """The decision, and everything it was made from: what is proposed to the weight registry, and published beside."""
+        situation = situation or self.read()
+        decision = self.decide(situation)
+        snapshot = self.methodology.snapshot(self._market_at(decision.t), decision.t)
+        tokens = {coin.id: coin.address for coin in situation.coins.values()}
+        return decision, Publication.of(decision, snapshot, tokens)
 
     def plan(
         self, situation: Situation | None = None, decision: Decision | None = None, t: Time | None = None

@@ -18,7 +18,7 @@ FLOORS = (
     ("spec", "market", "report"),
     ("universe", "weights", "trading"),
     ("methodology", "chain"),
-    ("devnet",),
+    ("devnet", "epochs"),
     ("launch", "keeper"),
     ("launch_tables", "demo"),
 )
