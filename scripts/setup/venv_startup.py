@@ -13,7 +13,8 @@ What it changes
                       owner only
   network hosts       `${NAME:-default}` works, `.env` is read, and port 0 means "any free port"
   devnet              deployments recorded on an earlier local chain are forgotten
-  compiling           a change of our Errors.sol no longer fails with KeyError on OpenZeppelin's Create2
+  compiling           a change of our Errors.sol no longer fails with KeyError on OpenZeppelin's Create2; a library of
+                      OpenZeppelin with the name of one of ours does not take the place of its artifact
   missing programs    are named, with the command that gets them
 """
 
@@ -149,6 +150,18 @@ def load_brownie_project(module, execute):
             del project._build.get_dependents
 
     module.Project._get_changed_contracts = find_changed_of_ours
+    build_artifacts = module.compiler.generate_build_json
+
+    def build_artifacts_of_ours(input_json, output_json, *arguments, **options):
+        """Artifacts are kept by name. Theirs in the place of ours is another source: brownie would compile everything anew
+        at every command."""
+        contracts = output_json["contracts"]
+        ours = {name for path in input_json["sources"] for name in contracts.get(path, ())}
+        for path in contracts.keys() - input_json["sources"].keys():
+            contracts[path] = {name: found for name, found in contracts[path].items() if name not in ours}
+        return build_artifacts(input_json, output_json, *arguments, **options)
+
+    module.compiler.generate_build_json = build_artifacts_of_ours
 
 
 def forget_earlier_chain(project):
