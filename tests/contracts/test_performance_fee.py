@@ -409,6 +409,18 @@ def test_an_exchange_moves_the_record_to_what_was_bought(fund):
     fund.take(start * Fraction(4, 9))  # a third, and a third of a third, doubled
 
 
+def test_the_rebalancer_tells_what_a_plan_moved(fund):
+    """G3: after a whole plan of the real rebalancer all that is held is recorded, and nothing became a gain."""
+    start = fund.nav_per_share()
+    fund.index.trade(fund.index.tilted())
+    for i in range(3):
+        assert close(fund.record(i), fund.unit(i))
+    assert fund.record(0) < fund.record(2) * fund.index.price(2) // fund.index.price(0)
+    wait(fund.due_at() - now())
+    fund.set_prices(2)
+    fund.take(fund.nav_per_share() - start)
+
+
 def test_a_loss_in_an_exchange_lowers_the_record(fund, eve):
     fund.pretend()
     amount = fund.index.reserves()[0] // 2
