@@ -10,9 +10,24 @@ from offchain.chain.artifacts import artifact
 from offchain.chain.transactions import deploy
 from offchain.devnet.anvil import Anvil
 from tests.bench.goals import SIZES, Row
-from tests.bench.world import DAY, WAD, Bench, build, open_v2_pool, open_v3_pool, route
+from tests.bench.world import (
+    DAY,
+    HOUR,
+    PRICE,
+    UNLIMITED,
+    WAD,
+    Bench,
+    auctions,
+    build,
+    open_v2_pool,
+    open_v3_pool,
+    route,
+)
 
 SNAPSHOT = Path(__file__).with_name("gas.json")
+AUCTION_POLICY = (20_000, 20_000, 600, HOUR, 0, DAY, 0, 0)
+LINEAR, EXPONENTIAL = 0, 1
+NOBODY = "0x" + "00" * 20
 START = 1_767_225_600  # {s} 2026-01-01, so that every run has the same clock
 
 
@@ -62,9 +77,13 @@ def _operations(node: Anvil, bench: Bench) -> Iterator[tuple[str, int]]:
     yield "swap V2", _swap(bench, 1, v2_pool, v2_taker, v2_pool)
     _swap(bench, 2, v3_taker, v3_taker, v3_pool)
     yield "swap V3", _swap(bench, 3, v3_taker, v3_taker, v3_pool)
+    yield from _auction(bench)
     yield "end plan", bench.gas(_rebalancer(bench).endPlan(bench.index.address, 2), bench.trader)
+    node.advance(60)
+    yield "whole rebalance", _whole_rebalance(bench)
 
-    _unguard(bench)
+    yield "fill, no guard or oracle", _bare_fill(bench)
+    _take_rebalancer(bench)
     for name, payee, taker, pool in (("V2", v2_pool, v2_taker, v2_pool), ("V3", v3_taker, v3_taker, v3_pool)):
         _exchange(bench, payee, taker, pool)
         yield f"exchange {name}, no guard", _exchange(bench, payee, taker, pool)
@@ -103,10 +122,67 @@ def _swap(bench: Bench, step: int, payee: str, taker: str, pool: str) -> int:
     return bench.gas(_rebalancer(bench).swap(order), bench.trader)  # type: ignore[attr-defined]
 
 
+def _auction(bench: Bench) -> Iterator[tuple[str, int]]:
+    """Opens an auction and fills a little of it, the filler's tokens being pulled; the second time is the one that counts."""
+    house, index = auctions(bench), bench.index.address
+    bench.send(house.functions.setAuctionPolicy(index, AUCTION_POLICY), bench.trader)
+    for auction in (1, 2):
+        opening = bench.gas(house.functions.openAuction(index, 2, auction, 10_000, 0, HOUR, LINEAR), bench.trader)
+        if auction == 1:
+            bench.send(house.functions.closeAuction(index, 1), bench.trader)
+    yield "open auction", opening
+    bench.gas(_fill(bench, 2, 2), bench.alice)
+    yield "fill", bench.gas(_fill(bench, 2, 2), bench.alice)
+
+
+def _fill(bench: Bench, plan: int, auction: int) -> object:
+    sell, buy = bench.tokens[0].address, bench.tokens[1].address
+    order = (
+        bench.index.address, plan, auction, sell, buy, 0, 10**16 + 12_345, UNLIMITED, bench.alice, NOBODY, b"",
+    )  # fmt: skip
+    return auctions(bench).functions.fill(order)
+
+
+def _whole_rebalance(bench: Bench) -> int:
+    """From the start of a plan to its end: every second component sold for its neighbour, all pairs in one fill."""
+    n, plan, (house, index) = len(bench.tokens), 3, (auctions(bench), bench.index.address)
+    weights = [WAD // n + (WAD // n // 50) * (-1 if i % 2 == 0 else 1) for i in range(n - n % 2)] + [WAD // n] * (n % 2)
+    weights[0] += WAD - sum(weights)
+    total = bench.gas(_rebalancer(bench).startPlan(index, plan, 1, [], weights, 7 * DAY), bench.trader)  # type: ignore[attr-defined]
+    total += bench.gas(house.functions.openAuction(index, plan, 3, 10_000, 0, HOUR, LINEAR), bench.trader)
+    pairs = n // 2
+    sells = [(bench.tokens[2 * i].address, 0, UNLIMITED) for i in range(pairs)]
+    buys = [(bench.tokens[2 * i + 1].address, 0, UNLIMITED) for i in range(pairs)]
+    order = (index, plan, 3, sells, buys, bench.alice, NOBODY, b"")
+    total += bench.gas(house.functions.fillMany(order), bench.alice)
+    return total + bench.gas(_rebalancer(bench).endPlan(index, plan), bench.trader)  # type: ignore[attr-defined]
+
+
+def _bare_fill(bench: Bench) -> int:
+    """A fill of a manual plan, which asks no oracle, past a guard that agrees to everything."""
+    n, index = len(bench.tokens), bench.index.address
+    price = PRICE * 10**18  # D27{nUSD/tok} of a token of 18 decimals
+    held = [
+        token.functions.balanceOf(index).call() * 10**27 // bench.index.functions.totalSupply().call()
+        for token in bench.tokens
+    ]
+    units = [held[0] * 9 // 10, held[1] * 11 // 10, *held[2:]]
+    plan = (4, 1, [], units, [(price * 99 // 100, price)] * n, 7 * DAY)
+    bench.send(_rebalancer(bench).startManualPlan(index, plan), bench.trader)  # type: ignore[attr-defined]
+    bench.send(auctions(bench).functions.openAuction(index, 4, 4, 0, 0, HOUR, EXPONENTIAL), bench.trader)
+    _unguard(bench)
+    bench.gas(_fill(bench, 4, 4), bench.alice)
+    return bench.gas(_fill(bench, 4, 4), bench.alice)
+
+
 def _unguard(bench: Bench) -> None:
-    """Makes the trader the rebalancer and takes the guard away: the bare settlement primitive."""
+    """Takes the guard away."""
     guard = deploy(bench.w3, bench.trader, artifact("OpenGuard"))
     bench.send(bench.index.functions.setGuard(guard.address), bench.trader)
+
+
+def _take_rebalancer(bench: Bench) -> None:
+    """Makes the trader the rebalancer: the bare settlement primitive."""
     bench.send(bench.index.functions.setRebalancer(bench.trader), bench.trader)
 
 

@@ -16,8 +16,12 @@ SHOWN = (
     "exchange V2, no guard",
     "swap V2",
     "swap V3",
+    "fill, no guard or oracle",
+    "fill",
+    "open auction",
     "start plan",
     "end plan",
+    "whole rebalance",
     "create",
 )
 

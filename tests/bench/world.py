@@ -74,8 +74,10 @@ def build(w3: Web3, size: int) -> Bench:
     terms = _terms(tokens, trader, recipient)
     deployment = create_index(w3, trader, core, terms)
     index = deployment.contract(w3)
+    house = core.contract(w3, "rebalancer").functions.auctions().call()
     for token in tokens:
-        _do(w3, token.functions.approve(index.address, UNLIMITED), alice)
+        for spender in (index.address, house):
+            _do(w3, token.functions.approve(spender, UNLIMITED), alice)
     bench = Bench(
         w3=w3,
         core=core,
@@ -88,6 +90,12 @@ def build(w3: Web3, size: int) -> Bench:
         bob=bob,
     )
     return bench
+
+
+def auctions(bench: Bench) -> Contract:
+    """The auction house of the rebalancer."""
+    address = bench.core.contract(bench.w3, "rebalancer").functions.auctions().call()
+    return at(bench.w3, artifact("AuctionHouse"), address)
 
 
 def open_v2_pool(bench: Bench) -> str:
