@@ -17,7 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from offchain.reference import basket_math, budget_math, constants, fee_math, trade_math
+from offchain.reference import auction_math, basket_math, budget_math, constants, fee_math, trade_math
 from offchain.reference.basket_math import SupplyWord
 from offchain.reference.constants import D27, PPM, WAD, YEAR
 from offchain.reference.integers import Reverted, full_mul_div, uint, zero_floor_sub
@@ -431,13 +431,13 @@ class IndexModel:
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """What happens inside happens wholly or, with Reverted, not at all."""
-        words = (self.supply, self.components, self.version)
+        words = (self.supply, self.components, self.version, self.module_used)
         ledgers = (dict(self.shares), dict(self.allowances), dict(self.claim_of), dict(self.claims_owed))
         saved = {name: token.save() for name, token in self.tokens.items()}
         try:
             yield
         except Reverted:
-            self.supply, self.components, self.version = words
+            self.supply, self.components, self.version, self.module_used = words
             self.shares, self.allowances, self.claim_of, self.claims_owed = ledgers
             for name, token in self.tokens.items():
                 token.restore(saved[name])
@@ -641,6 +641,42 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuctionPolicy:
+    """IAuctionHouse.AuctionPolicy: {ppm} and {s}."""
+
+    max_premium: int
+    max_discount: int
+    min_duration: int
+    max_duration: int
+    warm_up: int = 0
+    strategist_window: int = 0
+    rebalance_fee: int = 0
+    keeper_tip: int = 0
+
+
+LINEAR, EXPONENTIAL = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auction:
+    """IAuctionHouse.Auction: offsets {ppm}, times {s}."""
+
+    plan_id: int = 0
+    id: int = 0
+    starts_at: int = 0
+    ends_at: int = 0
+    start_ppm: int = 0
+    end_ppm: int = 0
+    curve: int = LINEAR
+
+    def factor(self, now: int) -> int:
+        """{ppm} of the price at `now`."""
+        start, end = PPM + self.start_ppm, PPM + self.end_ppm
+        curve = auction_math.linear if self.curve == LINEAR else auction_math.decay
+        return curve(start, end, now - self.starts_at, self.ends_at - self.starts_at)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """IRebalancer.Target: `unit` D27{tok/share}."""
 
@@ -660,6 +696,8 @@ class PlanModel:
     allowed: set[str]
     rates: tuple[int, int] = (0, 0)
     plan: Plan = Plan(scale=0)
+    auction_policy: AuctionPolicy = AuctionPolicy(max_premium=0, max_discount=0, min_duration=0, max_duration=0)
+    auction: Auction = Auction()
     targets: dict[str, Target] = field(default_factory=dict)
 
     def start_plan(
@@ -765,16 +803,116 @@ class PlanModel:
             self.guard.check(sold=[(sell, sold)], bought=[(buy, bought)], prices=prices, now=now)
             if bought > deficit:
                 raise Reverted("DeficitExceeded", buy, bought, deficit)
-            if not self.targets[sell].unit and self._is_empty(sell):
-                self.index.update_components(1 << self.index.components.index(sell), (), now=now)
+            self._drop_sold_out(sell, now)
+            return sold, bought
+
+    # --- auctions of oracle plans (AuctionHouse)
+
+    def set_auction_policy(self, policy: AuctionPolicy) -> None:
+        self.auction_policy = policy
+        self.rates = (policy.rebalance_fee, policy.keeper_tip)
+
+    def open_auction(
+        self,
+        *,
+        plan_id: int,
+        auction_id: int,
+        start_ppm: int,
+        end_ppm: int,
+        duration: int,
+        curve: int,
+        now: int,
+        is_strategist: bool,
+    ) -> None:
+        policy, last = self.auction_policy, self.auction
+        self._check_live(plan_id, now)
+        if not policy.max_duration:
+            raise Reverted("AuctionsDisabled")
+        if auction_id != last.id + 1:
+            raise Reverted("AuctionMismatch", auction_id, last.id + 1)
+        if last.plan_id == plan_id and now <= last.ends_at:
+            raise Reverted("AuctionLive", last.id, last.ends_at)
+        default = (policy.max_premium, -policy.max_discount, policy.max_duration, EXPONENTIAL)
+        is_public = now >= self.plan.started_at + policy.strategist_window
+        if not is_strategist and not (is_public and (start_ppm, end_ppm, duration, curve) == default):
+            raise Reverted("NotAuthorized")
+        _bound("endPpm", PPM + end_ppm, PPM - policy.max_discount, PPM + policy.max_premium)
+        _bound("startPpm", PPM + start_ppm, PPM + end_ppm, PPM + policy.max_premium)
+        _bound("duration", duration, policy.min_duration, policy.max_duration)
+        starts_at = now + policy.warm_up
+        self.auction = Auction(
+            plan_id=plan_id, id=auction_id, starts_at=starts_at, ends_at=starts_at + duration,
+            start_ppm=start_ppm, end_ppm=end_ppm, curve=curve,
+        )  # fmt: skip
+
+    def close_auction(self, auction_id: int, now: int, *, may_close: bool) -> None:
+        if not may_close:
+            raise Reverted("NotAuthorized")
+        if auction_id != self.auction.id:
+            raise Reverted("AuctionMismatch", auction_id, self.auction.id)
+        if now > self.auction.ends_at:
+            raise Reverted("AuctionNotLive", auction_id)
+        self.auction = replace(self.auction, ends_at=0)
+
+    def fill_size(self, sell: str, buy: str, max_sell: int, prices: Mapping[str, int], now: int) -> tuple[int, int]:
+        """{tok} that a fill of at most `max_sell` gets at `now`, rounded down, and pays, rounded up."""
+        for token in (sell, buy):
+            if self.targets.get(token, Target()).plan_id != self.plan.id:
+                raise Reverted("TokenNotInPlan", token)
+        factor = self.auction.factor(now)
+        sell_price, buy_price = price_of(prices, sell), price_of(prices, buy)
+        surplus, deficit = self._gap(sell, now)[0], self._gap(buy, now)[1]
+        sold = min(trade_math.max_sell(deficit, sell_price, buy_price, factor), max_sell, surplus)
+        return sold, trade_math.min_buy(sold, sell_price, buy_price, factor)
+
+    def fill(
+        self,
+        *,
+        plan_id: int,
+        auction_id: int,
+        sell: str,
+        buy: str,
+        min_sell: int,
+        max_sell: int,
+        max_buy: int,
+        extra: int,
+        payee: str,
+        taker: str,
+        prices: Mapping[str, int],
+        now: int,
+    ) -> tuple[int, int]:
+        """{tok} sold and bought by a filler whose taker delivers `extra` more than it owes."""
+        with self.atomic():
+            self._check_live(plan_id, now)
+            for token in (sell, buy):
+                if self.targets.get(token, Target()).plan_id != plan_id:
+                    raise Reverted("TokenNotInPlan", token)
+            auction = self.auction
+            if (auction.id, auction.plan_id) != (auction_id, plan_id):
+                raise Reverted("AuctionMismatch", auction_id, auction.id)
+            if not auction.starts_at <= now <= auction.ends_at:
+                raise Reverted("AuctionNotLive", auction_id)
+            deficit = self._gap(buy, now)[1]
+            amount, due = self.fill_size(sell, buy, max_sell, prices, now)
+            if not amount or amount < min_sell:
+                raise Reverted("FillTooSmall", sell, amount, min_sell)
+            if due > max_buy:
+                raise Reverted("FillTooExpensive", buy, due, max_buy)
+            nav = full_mul_div(self.plan.nav_per_share, self.index.total_supply(now), D27)
+            value = trade_math.value_up(amount, price_of(prices, sell))
+            self.plan = replace(self.plan, turnover=trade_math.turnover_after(self.plan.turnover, value, nav))
+            (sold,), (bought,) = self.index.exchange(
+                outs=[(sell, amount)], ins=[(buy, due)], delivered=[due + extra], payee=payee, taker=taker, now=now
+            )
+            self.guard.check(sold=[(sell, sold)], bought=[(buy, bought)], prices=prices, now=now)
+            if bought > deficit:
+                raise Reverted("DeficitExceeded", buy, bought, deficit)
+            self._drop_sold_out(sell, now)
             return sold, bought
 
     def scale_plan(self, plan_id: int, scale: int, now: int) -> None:
         """Scales all targets of the live plan by {ppm}, once."""
-        if self.plan.id != plan_id:
-            raise Reverted("PlanMismatch", plan_id, self.plan.id)
-        if now >= self.plan.expires_at:
-            raise Reverted("PlanExpired", plan_id, self.plan.expires_at)
+        self._check_live(plan_id, now)
         if self.plan.scale != PPM:
             raise Reverted("PlanScaled", plan_id, self.plan.scale)
         self.plan = replace(
@@ -817,15 +955,25 @@ class PlanModel:
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """Plan, index and guard together."""
-        saved = (self.plan, dict(self.targets))
+        saved = (self.plan, dict(self.targets), self.auction)
         guarded = (self.guard.budget, self.guard.nav_per_share, self.guard.valued_at)
         try:
             with self.index.atomic():
                 yield
         except Reverted:
-            self.plan, self.targets = saved
+            self.plan, self.targets, self.auction = saved
             self.guard.budget, self.guard.nav_per_share, self.guard.valued_at = guarded
             raise
+
+    def _check_live(self, plan_id: int, now: int) -> None:
+        if self.plan.id != plan_id:
+            raise Reverted("PlanMismatch", plan_id, self.plan.id)
+        if now >= self.plan.expires_at:
+            raise Reverted("PlanExpired", plan_id, self.plan.expires_at)
+
+    def _drop_sold_out(self, token: str, now: int) -> None:
+        if not self.targets[token].unit and self._is_empty(token):
+            self.index.update_components(1 << self.index.components.index(token), (), now=now)
 
     def _check_start(self, plan_id: int, version: int | None, duration: int, now: int) -> None:
         if plan_id != self.plan.id + 1:

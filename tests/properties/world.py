@@ -94,6 +94,7 @@ class World:
     oracle: At
     guard: At
     rebalancer: At
+    auctions: At
     factory: At
     lens: At
     index: At
@@ -158,6 +159,7 @@ def build(chain: Chain, shape: Shape) -> World:
     oracle = chain.deploy("PriceOracle", authority.address)
     guard = chain.deploy("ExchangeGuard", oracle.address)
     rebalancer = chain.deploy("Rebalancer", oracle.address)
+    (house,) = cast("tuple[str]", chain.reads([Call(rebalancer, "auctions")])[0:1])
     factory = chain.deploy("IndexFactory")
     lens, taker = chain.deploy("IndexLens"), chain.deploy("ObedientTaker")
     probe, reader = chain.deploy("MidCallProbe"), chain.deploy("StateReader")
@@ -213,7 +215,8 @@ def build(chain: Chain, shape: Shape) -> World:
     guarded = GuardModel(index=model, limits=limits, budget=Budget(updated_at=chain.now))
     plans = PlanModel(index=model, guard=guarded, policy=policy, allowed=set(tokens))
     return World(
-        chain=chain, shape=shape, authority=authority, oracle=oracle, guard=guard, rebalancer=rebalancer, factory=factory,
+        chain=chain, shape=shape, authority=authority, oracle=oracle, guard=guard, rebalancer=rebalancer,
+        auctions=At(house, chain.interfaces["AuctionHouse"]), factory=factory,
         lens=lens, index=index, taker=taker, probe=probe, reader=reader, tokens=tokens, feeds=feeds, prices=prices,
         people=people, first_block=first_block, model=plans,
     )  # fmt: skip
