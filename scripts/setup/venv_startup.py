@@ -139,10 +139,12 @@ def load_brownie_project(module, execute):
 
     module.Project._load_deployments = load_live_deployments
     find_changed = module.Project._get_changed_contracts
+    ours = set()  # names of our contracts
 
     def find_changed_of_ours(project, *arguments):
         """Dependents are found by name: our Errors and OpenZeppelin's are one to brownie, which has no source of the latter."""
         known, dependents = set(project._sources.get_contract_list()), project._build.get_dependents
+        ours.update(known)
         project._build.get_dependents = lambda name: [found for found in dependents(name) if found in known]
         try:
             return find_changed(project, *arguments)
@@ -156,9 +158,9 @@ def load_brownie_project(module, execute):
         """Artifacts are kept by name. Theirs in the place of ours is another source: brownie would compile everything anew
         at every command."""
         contracts = output_json["contracts"]
-        ours = {name for path in input_json["sources"] for name in contracts.get(path, ())}
-        for path in contracts.keys() - input_json["sources"].keys():
-            contracts[path] = {name: found for name, found in contracts[path].items() if name not in ours}
+        for path in contracts:
+            if not path.startswith("contracts/"):
+                contracts[path] = {name: found for name, found in contracts[path].items() if name not in ours}
         return build_artifacts(input_json, output_json, *arguments, **options)
 
     module.compiler.generate_build_json = build_artifacts_of_ours
