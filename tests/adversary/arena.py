@@ -49,7 +49,7 @@ DEPLOYER, GOVERNOR, GUARD, KEEPER, TREASURY, ALICE, _, EVE = range(8)
 
 OURS = (
     "IndexToken", "Rebalancer", "ExchangeGuard", "PriceOracle", "TestToken", "AdversaryWallet", "AdversaryEye",
-    "AdversaryGuard", "MockAggregator", "MarketMaker",
+    "AdversaryGuard", "MarketMaker", "UniswapV3TwapFeed", "AnchoredFeed",
 )  # fmt: skip
 THEIRS = ("UniswapV2Pair", "UniswapV3Pool", "WETH9")
 
@@ -73,7 +73,7 @@ DEFAULT = Terms(
         max_weight=WAD,
     ),
     limits=Limits(
-        loss_capacity=5 * 10**15, loss_window=DAY, turnover_capacity=WAD, turnover_window=DAY, valuation_max_age=HOUR
+        loss_capacity=5 * 10**15, loss_window=DAY, turnover_capacity=WAD, turnover_window=DAY, valuation_max_age=300
     ),
 )
 # The loosest that the code lets a governor choose, but for the loss budget: it alone must hold.
@@ -188,6 +188,7 @@ class Arena:
         self.start = self.chain.now
         self.strikes = 0
         self.refusals: Counter[str] = Counter()
+        self.keep = 0  # {tok} that a push bought belongs to the pool above this
         self.breaches: list[str] = []  # promises other than the bound that were seen broken
         self.notes: dict[str, object] = {}
         self.tokens = tuple(ground.devnet.tokens.values())
@@ -206,7 +207,7 @@ class Arena:
         self.streaming_rate = int(cast(int, self.chain.read(Call(self.index, "streamingRate"))))
         ground.catch_up()
         if key:
-            self._govern(Call(self.authority, "grantRole", (STRATEGIST, self.wallet.address, 0)))
+            self.govern(Call(self.authority, "grantRole", (STRATEGIST, self.wallet.address, 0)))
         for token, coin in zip(self.tokens, self.coins, strict=True):
             self.devnet.faucet(self.wallet.address, token.id, self.worth(token.id, CAPITAL))
             self.chain.rpc("anvil_setNextBlockBaseFeePerGas", "0x0")
@@ -436,11 +437,11 @@ class Arena:
         finally:
             self.chain.revert(snapshot)
 
-    def _govern(self, call: Call) -> None:
+    def govern(self, call: Call) -> None:
         self.chain.send(self.governor, call)
 
     def replace_guard(self, guard: At) -> None:
-        self._govern(Call(self.index, "setGuard", (guard.address,)))
+        self.govern(Call(self.index, "setGuard", (guard.address,)))
         self.guard = guard
 
     def _moved(self) -> Harm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.adversary.agent import Agent
+from tests.adversary.averages import TwapBender
 from tests.adversary.capital import Donor, FeePoker, FlashWhale, JitHolder
 from tests.adversary.clocks import CrashRider, OracleLag
 from tests.adversary.keys import Canary, StolenKey, WeightChurner
@@ -31,6 +32,8 @@ def cast() -> dict[str, Agent]:
         GuardianCaptured(),
         OracleLag(),
         CrashRider(),
+        TwapBender(),
+        TwapBender(name="twap-bender, anchored", anchored=True),
         Canary(name=CANARY),
     )
     return {agent.name: agent for agent in agents}
