@@ -49,7 +49,7 @@ DEPLOYER, GOVERNOR, GUARD, KEEPER, TREASURY, ALICE, _, EVE = range(8)
 
 OURS = (
     "IndexToken", "Rebalancer", "ExchangeGuard", "PriceOracle", "TestToken", "AdversaryWallet", "AdversaryEye",
-    "AdversaryGuard", "MarketMaker", "UniswapV3TwapFeed", "AnchoredFeed",
+    "AdversaryGuard", "MarketMaker", "UniswapV3TwapFeed", "AnchoredFeed", "AuctionHouse",
 )  # fmt: skip
 THEIRS = ("UniswapV2Pair", "UniswapV3Pool", "WETH9")
 
@@ -203,6 +203,8 @@ class Arena:
         self.rebalancer = At(self.core.rebalancer, interfaces["Rebalancer"])
         self.guard = At(self.core.guard, interfaces["ExchangeGuard"])
         self.oracle = At(self.core.oracle, interfaces["PriceOracle"])
+        house = str(self.chain.read(Call(self.rebalancer, "auctions")))
+        self.house = At(to_checksum_address(house), interfaces["AuctionHouse"])
         self.coins = tuple(At(address, interfaces["TestToken"]) for address in self.addresses)
         self.streaming_rate = int(cast(int, self.chain.read(Call(self.index, "streamingRate"))))
         ground.catch_up()
@@ -301,6 +303,11 @@ class Arena:
         """(id, steps, started at, expires at) of the last plan."""
         raw = cast("tuple[int, ...]", self.chain.read(Call(self.rebalancer, "planOf", (self.index.address,))))
         return raw[0], raw[1], raw[2], raw[3]
+
+    def next_auction(self) -> int:
+        """The number that the next auction will have."""
+        last = cast("tuple[int, ...]", self.chain.read(Call(self.house, "auctionOf", (self.index.address,))))
+        return last[1] + 1
 
     def version(self) -> int:
         return cast(int, self.chain.read(Call(self.index, "version")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.adversary.agent import Agent
+from tests.adversary.auctions import AuctionSniper, AuctionThief, TipFarmer
 from tests.adversary.averages import TwapBender
 from tests.adversary.capital import Donor, FeePoker, FlashWhale, JitHolder
 from tests.adversary.clocks import CrashRider, OracleLag
@@ -32,6 +33,9 @@ def cast() -> dict[str, Agent]:
         GuardianCaptured(),
         OracleLag(),
         CrashRider(),
+        AuctionSniper(),
+        AuctionThief(),
+        TipFarmer(),
         TwapBender(),
         TwapBender(name="twap-bender, anchored", anchored=True),
         Canary(name=CANARY),

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.adversary.cast import CANARY
 
 JSON = Path(__file__).with_name("adversary.json")
-HEADINGS = ("agent", "controls", "acts", "lost", "in 24 h", "profit", "bound", "used")
+HEADINGS = ("agent", "controls", "acts", "lost", "in 24 h", "at market", "profit", "bound", "used")
 NOISE = 1e-9  # {1} of the bound: one unit for each operation
 BPS = 10_000
 
@@ -60,7 +60,8 @@ class Result:
             f"{self.acts:,}",
             f"{self.lost:,.2f}",
             f"{self.within_a_day:,.2f}",
-            f"{self.profit:,.2f}",
+            f"{self.lost_at_market:,.2f}",
+            f"{self.profit_at_market:,.2f}",
             f"{self.bound:,.0f}",
             f"{self.used:.1%}",
         )
@@ -85,11 +86,12 @@ def markdown(results: Sequence[Result]) -> str:
         "hostile acts",
         "holders lost",
         "worst in 24 h",
+        "lost at market prices",
         "agent's profit",
         "bound",
         "most used",
     )
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * 2 + "---:|" * 6]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * 2 + "---:|" * 7]
     lines += ["| " + " | ".join(result.cells()) + " |" for result in results]
     return "\n".join(lines) + "\n"
 
