@@ -2,7 +2,7 @@
 
 Prints one row per agent in bps of NAV and exits with 1 when any agent passes the bound C·(1 + T/W) over any period,
 when one did nothing, when a holder could not redeem, or when the canary, who has no guard before him, does not pass it.
-A run of full length replaces the rows of its agents in adversary.json.
+A run of full length replaces the rows of its agents in adversary.json, of those that are well.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     results = [done[name] for name in chosen]
     failed = [result for result in results if result.verdict]
     print(f"\n{time.monotonic() - began:.0f} s. " + conclusion(results, failed))
-    if (options.days, options.seed) == (DAYS, SEED) and not failed:
-        everything = write_json(results, options.seed, names)
+    well = [result for result in results if not result.verdict]
+    if (options.days, options.seed) == (DAYS, SEED) and well:
+        everything = write_json(well, options.seed, names)
         print(f"Written: {JSON.relative_to(JSON.parents[2])} and {draw(everything)}")
     return 1 if failed else 0
 

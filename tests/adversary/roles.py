@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.adversary.agent import Attacker, shifted
 from tests.adversary.arena import DEFAULT, HOUR, MAX, WAD, Arena, Terms
 from tests.adversary.meter import DAY
 from tests.properties.chain import Call, Failure
 
-MAX_PAUSE_DAYS = 7
+LONGEST = 7 * DAY  # {s}
 ARMED_EVERY = 10  # {days} a governor who does not know better makes the pauses ready again
 
 
@@ -23,16 +23,30 @@ class GuardianCaptured(Attacker):
     controls: str = "guardian key"
     terms: Terms = DEFAULT
     guardian: bool = True
+    _armings: int = field(default=1, repr=False)
+    _pauses: dict[str, int] = field(default_factory=dict, repr=False)
 
     def day(self, arena: Arena, day: int, rng: random.Random) -> None:
         arena.until(day, rng.randrange(HOUR))
         if day and day % ARMED_EVERY == 0:
             arena.honest(arena.governor, Call(arena.index, "armPauses"))
-        longest = MAX_PAUSE_DAYS * DAY
+            self._armings += 1
         for verb in ("pauseMint", "pauseExchange"):
-            for duration in (MAX, longest + 1, longest, DAY):
-                arena.strike([Call(arena.index, verb, (duration,))])
+            for duration in (MAX, LONGEST + 1, LONGEST, DAY):
+                if not isinstance(arena.strike([Call(arena.index, verb, (duration,))]), Failure):
+                    self.count(arena, day, verb)
         self.look_around(arena, day)
+
+    def count(self, arena: Arena, day: int, verb: str) -> None:
+        """No pause is longer than the longest, and none comes without an arming of its own: then nothing is ever closed for
+        longer than seven days for each."""
+        self._pauses[verb] = self._pauses.get(verb, 0) + 1
+        view = {"pauseMint": "mintPausedUntil", "pauseExchange": "exchangePausedUntil"}[verb]
+        until = int(str(arena.chain.read(Call(arena.index, view))))
+        if until > arena.now + LONGEST:
+            arena.breaches.append(f"day {day}: {verb} until {until - arena.now} s from now")
+        if self._pauses[verb] > self._armings:
+            arena.breaches.append(f"day {day}: {verb} worked {self._pauses[verb]} times with {self._armings} armings")
 
     def look_around(self, arena: Arena, day: int) -> None:
         """What an honest holder, minter and keeper can do at this moment."""
@@ -48,9 +62,8 @@ class GuardianCaptured(Attacker):
         assert isinstance(table, dict)
         for what, is_closed in closed.items():
             table[what] += is_closed
-        arms = day // ARMED_EVERY + 1
-        if table["redeem"] or max(table["mint"], table["exchange"]) > MAX_PAUSE_DAYS * arms:
-            arena.breaches.append(f"day {day}: closed {table} with {arms} armings")
+        if closed["redeem"]:
+            arena.breaches.append(f"day {day}: redeem was closed")
 
     @staticmethod
     def exchange_is_closed(arena: Arena, plan: Call) -> bool:
