@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Compiler:
     """`with Compiler() as compiler: compiler.compile(sources, {"*": {"*": ["abi"]}})`."""
 
     def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
         server = Path(__file__).with_name("solc_server.js")
         self._process = subprocess.Popen(
             [str(ROOT / ".venv" / "bin" / "node"), str(server), str(ROOT)],
@@ -40,8 +42,13 @@ class Compiler:
         self._process.kill()
         self._process.wait()
 
-    def compile(self, sources: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """The compiler's answer; `sources` are texts by path below the project, imports are read from there."""
+    def compile(
+        self, sources: Mapping[str, str], wanted: Mapping[str, Any], *, metadata: bool = True
+    ) -> dict[str, Any]:
+        """The compiler's answer; `sources` are texts by path below the project, imports are read from there.
+
+        Without `metadata` the code does not end with the hash of its sources: equal programs are equal bytes.
+        """
         request = {
             "language": "Solidity",
             "sources": {name: {"content": text} for name, text in sources.items()},
@@ -50,12 +57,14 @@ class Compiler:
                 "evmVersion": "cancun",
                 "remappings": REMAPPINGS,
                 "outputSelection": wanted,
+                **({} if metadata else {"metadata": {"appendCBOR": False, "bytecodeHash": "none"}}),
             },
         }
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        with self._one_at_a_time:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("The compiler's process ended: is node_modules complete? `make setup` repairs it.")
         answer: dict[str, Any] = json.loads(line)

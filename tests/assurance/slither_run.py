@@ -66,7 +66,7 @@ def powers(slither: Slither) -> list[str]:
             calls = [*function.all_internal_calls(), *function.all_library_calls()]
             checks |= {name for name in map(name_of, calls) if name in GUARDS}
             if any(
-                re.search(r"msg\.sender|_msgSender", str(node.expression))
+                re.search(r"msg\.sender|_msgSender|caller != authority", str(node.expression))
                 for node in function.all_nodes()
                 if is_check(node)
             ):
