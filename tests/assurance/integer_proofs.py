@@ -441,4 +441,96 @@ def charges_round_up(path: Path, call: Callable[..., Any]) -> None:
     path.show("splitting does not save", one + two >= both)
 
 
+# --- AuctionMath ------------------------------------------------------------------------------------------------------
+
+
+def curve(path: Path, low: int) -> tuple[Any, Any, Any, Any, Any]:
+    """A curve from above down to below, and two moments of it."""
+    start, end = path.integer("start", 1, 2**128), path.integer("end", low, 2**128)
+    duration = path.integer("duration", 1, 2**32)
+    early, late = path.integer("early", 0, 2**32), path.integer("late", 0, 2**32)
+    path.know(end <= start, early <= late, late <= duration)
+    return start, end, duration, early, late
+
+
+@proof(
+    "the straight line of an auction starts and ends exactly where it should, never leaves its ends and never rises",
+    "values up to 2^128, times up to 2^32 s",
+    ("AuctionMath", "to + (from - to).fullMulDivUp(duration - elapsed, duration)", "to + (from - to).fullMulDivUp(elapsed, duration)"),
+    ("AuctionMath", "to + (from - to).fullMulDivUp(duration - elapsed, duration)", "to + (from - to).fullMulDiv(duration - elapsed, duration)"),
+)  # fmt: skip
+def auction_line(path: Path, call: Callable[..., Any]) -> None:
+    start, end, duration, early, late = curve(path, 0)
+    path.show("starts", call("AuctionMath.linear", start, end, 0, duration) == start)
+    path.show("ends", call("AuctionMath.linear", start, end, duration, duration) == end)
+    before = call("AuctionMath.linear", start, end, early, duration)
+    path.show("not below the end", before >= end)
+    path.show("rounded up", (before - end) * duration >= (start - end) * (duration - early))
+    path.show("at most the whole way", (start - end) * (duration - early) <= (start - end) * duration)
+    path.show("not above the start", before <= start)
+    after = call("AuctionMath.linear", start, end, late, duration)
+    path.show("less is left later", (start - end) * (duration - late) <= (start - end) * (duration - early))
+    path.show("never rises", after <= before)
+
+
+@proof(
+    "the decay of an auction is exact at both ends and never leaves them; its mirror neither",
+    "values up to 2^128, times up to 2^32 s",
+    ("AuctionMath", ".clamp(to, from)", ""),
+    ("AuctionMath", "if (elapsed == 0) return from;", "if (elapsed == 0) return to;"),
+    ("AuctionMath", "if (elapsed >= duration) return to;", "if (elapsed >= duration) return from;"),
+    ("AuctionMath", "from.fullMulDiv(to, decay(to, from, elapsed, duration))", "from.fullMulDivUp(to, decay(to, from, elapsed, duration)) + 1"),
+)  # fmt: skip
+def auction_decay(path: Path, call: Callable[..., Any]) -> None:
+    start, end, duration, early, _ = curve(path, 1)
+    path.show("starts", call("AuctionMath.decay", start, end, 0, duration) == start)
+    path.show("ends", call("AuctionMath.decay", start, end, duration, duration) == end)
+    value = call("AuctionMath.decay", start, end, early, duration)
+    path.show("between the ends", z3.And(value >= end, value <= start))
+    mirrored = call("AuctionMath.rise", end, start, early, duration)
+    path.show("the mirror is between the ends", z3.And(mirrored >= end, mirrored <= start))
+
+
+@proof(
+    "the middle of a price range lies in it",
+    "prices below 2^128",
+    ("AuctionMath", "(low * high).sqrt()", "(low * high).sqrt() + 1"),
+)  # fmt: skip
+def middle_of_a_range(path: Path, call: Callable[..., Any]) -> None:
+    low, high = path.integer("low", 0, 2**128 - 1), path.integer("high", 0, 2**128 - 1)
+    path.know(low <= high)
+    middle = call("AuctionMath.middle", low, high)
+    path.show("squares", z3.And(low * low <= low * high, low * high <= high * high))
+    path.show("not above", middle <= high)
+    path.show("not below", middle >= low)
+
+
+# --- the performance fee ----------------------------------------------------------------------------------------------
+
+
+@proof(
+    "a performance fee is worth at most its rate of the gain, and the mark never falls nor passes the NAV",
+    "supply of 112 bits, values of 160 bits, any rate below 1, bound by the limit or not",
+    ("FeeMath", "(nav - mark).fullMulDiv(rate, Constants.WAD)", "nav.fullMulDiv(rate, Constants.WAD)"),
+    ("FeeMath", "supply.fullMulDiv(fee, backing - fee)", "supply.fullMulDivUp(fee, backing - fee)"),
+    ("FeeMath", "reached - nav.fullMulDiv(shares, supply + shares)", "reached - nav.fullMulDiv(shares, supply)"),
+)  # fmt: skip
+def performance_fee(path: Path, call: Callable[..., Any]) -> None:
+    supply = path.integer("supply", 1, U112)
+    nav, mark, backing = (path.integer(name, 0, 2**160 - 1) for name in ("nav", "mark", "backing"))
+    rate, most = path.integer("rate", 1, WAD - 1), path.integer("maxShares", 0, U112)
+    path.know(nav <= backing, nav > mark)
+    shares, after = call("FeeMath.performanceFee", supply, nav, mark, backing, rate, most)
+    path.show("never more than may be minted", shares <= most)
+    gain = nav - mark
+    fee = path.floor(gain * rate, WAD)
+    path.show("the fee is less than the gain", fee < gain)
+    path.show("the new shares own at most the fee", shares * (backing - fee) <= supply * fee)
+    path.show("in other words", shares * backing <= fee * (supply + shares))
+    path.show("their part of the NAV is at most the fee", shares * nav <= shares * backing)
+    path.show("as a product", shares * nav <= fee * (supply + shares))
+    path.show("the mark does not fall", after >= mark)
+    path.show("nor pass the NAV", after <= nav)
+
+
 SOURCES = sorted({canary.file for one in PROOFS for canary in one.canaries} | {f"{FOLDER}Constants.sol"})

@@ -316,6 +316,7 @@ class Order:
         events = set(re.findall(r"emit (\w+)", mutant.context + mutant.before))
         reached = self.callers.get(mutant.function, {mutant.function}) - {mutant.function}
         contract = mutant.contract.lower()
+        parts = [part.lower() for part in re.findall(r"[A-Z][a-z]{3,}", mutant.contract)]
 
         def score(item: tuple[str, str]) -> float:
             name, text = item
@@ -327,6 +328,8 @@ class Order:
             points += 2 * any(re.search(rf"\b{re.escape(one)}\b", text) for one in reached)
             points += 1 * any(word in text for one in reached for word in HELPERS.get(one, ()))
             points += 2 * (contract in name.lower().replace("_", ""))
+            points += 2 * any(part in name.partition("::")[0] for part in parts)
+            points += 1 * (mutant.contract in text)
             points += min(4, self.kills[mutant.file][name]) / 2
             points += min(9, self.kills[f"{mutant.file} {mutant.function}"][name])
             return -points / (1 + self.times.get(name, 0.5))

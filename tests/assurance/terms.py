@@ -7,7 +7,8 @@ combination of them, so that each proof is about one straight path.
 
 Taken as given, because they are somebody else's code and compared bit by bit with their twins elsewhere
 (tests/properties/test_twins.py): Solady's `fullMulDiv` and `fullMulDivUp` are the exact quotient rounded down and up, or
-revert; `zeroFloorSub` and `max` are what their names say; `expWad` never falls and is at least 1 from 0 on.
+revert; `zeroFloorSub`, `max`, `min`, `clamp` and `sqrt` are what their names say; `expWad` never falls, is at least 1 from 0
+on and at most 1 below; `lnWad` is not negative from 1 on.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class Path:
     decisions: list[bool]
     facts: list[z3.BoolRef] = field(default_factory=list)
     lemmas: list[tuple[str, z3.BoolRef, int]] = field(default_factory=list)  # name, claim, facts known before
+    exponents: list[Any] = field(default_factory=list)  # of every exponential so far: it never falls
+    quotients: dict[tuple[str, str, str], z3.ArithRef] = field(default_factory=dict)
     taken: int = 0
     fresh: int = 0
 
@@ -90,14 +93,18 @@ class Path:
 
     def floor(self, above: Any, below: Any) -> z3.ArithRef:
         """⌊above/below⌋ of a dividend that is not negative; `below` must be positive."""
-        quotient = z3.Int(self.name("q"))
-        self.know(below > 0, quotient >= 0, quotient * below <= above, above < quotient * below + below)
-        return quotient
+        return self.quotient("down", above, below, lambda q: z3.And(q * below <= above, above < q * below + below))
 
     def ceiling(self, above: Any, below: Any) -> z3.ArithRef:
-        quotient = z3.Int(self.name("q"))
-        self.know(below > 0, quotient >= 0, quotient * below >= above, above > quotient * below - below)
-        return quotient
+        return self.quotient("up", above, below, lambda q: z3.And(q * below >= above, above > q * below - below))
+
+    def quotient(self, direction: str, above: Any, below: Any, defines: Callable[[Any], z3.BoolRef]) -> z3.ArithRef:
+        """The same division is the same number."""
+        key = (direction, str(above), str(below))
+        if key not in self.quotients:
+            self.quotients[key] = z3.Int(self.name("q"))
+            self.know(below > 0, self.quotients[key] >= 0, defines(self.quotients[key]))
+        return self.quotients[key]
 
 
 def explore(run: Callable[[Path], None]) -> Iterator[Path]:
@@ -345,16 +352,30 @@ class _Run:
     def _given_min(self, x: Any, y: Any) -> Any:
         return x if self.path.choose(x <= y) else y
 
+    def _given_clamp(self, x: Any, low: Any, high: Any) -> Any:
+        return self._given_min(self._given_max(x, low), high)
+
+    def _given_sqrt(self, x: Any) -> Any:
+        root = z3.Int(self.path.name("q"))
+        self.path.know(root >= 0, root * root <= x, x < (root + 1) * (root + 1))
+        return root
+
+    def _given_lnWad(self, x: Any) -> Any:
+        value = LN(x)
+        self.path.know(x > 0, z3.Implies(x >= 10**18, value >= 0))
+        return value
+
     def _given_expWad(self, x: Any) -> Any:
         value = EXP(x)
-        self.path.know(value >= 10**18)
-        for other in getattr(self.path, "exponents", []):
+        self.path.know(value >= 0, z3.Implies(x >= 0, value >= 10**18), z3.Implies(x <= 0, value <= 10**18))
+        for other in self.path.exponents:
             self.path.know(z3.Implies(other <= x, EXP(other) <= value), z3.Implies(x <= other, value <= EXP(other)))
-        self.path.exponents = [*getattr(self.path, "exponents", []), x]  # type: ignore[attr-defined]
+        self.path.exponents.append(x)
         return value
 
 
 EXP = z3.Function("expWad", z3.IntSort(), z3.IntSort())
+LN = z3.Function("lnWad", z3.IntSort(), z3.IntSort())
 
 
 def _is_or(node: dict[str, Any]) -> bool:
