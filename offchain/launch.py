@@ -245,7 +245,8 @@ def launch(w3: Web3, signer: Signer, plan: LaunchPlan) -> Launched:
             core = core_of(core_record)
             index = plan.existing
         else:
-            core = deploy_core(w3, signer, journal=core_record)
+            weth = str(local_manifest(w3)["contracts"]["weth"]) if is_local(w3) else None
+            core = deploy_core(w3, signer, weth=weth, journal=core_record)
             needed = [Feed(token=token.address, aggregator=token.feed, max_age=token.max_age) for token in plan.tokens]
             set_feeds(w3, signer, core, needed, journal=core_record)
             if is_local(w3) and not _is_creating(record):

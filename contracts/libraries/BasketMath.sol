@@ -30,4 +30,15 @@ library BasketMath {
         }
         return FixedPointMathLib.fullMulDiv(shares, available, supply);
     }
+
+    /// @notice `⌊amount·supply/available⌋`: the most shares whose mint takes at most `amount`, exactly, because
+    /// `⌈shares·available/supply⌉ ≤ amount` just when `shares·available/supply ≤ amount`.
+    /// @dev More than any supply can be is the maximum: who gives a token with a tiny reserve in plenty stops nobody.
+    /// @param amount {tok}
+    /// @param available {tok} not zero
+    /// @param supply {share}
+    function sharesFor(uint256 amount, uint256 available, uint256 supply) internal pure returns (uint256) {
+        if (amount / available >= 1 << 112) return type(uint256).max;
+        return FixedPointMathLib.fullMulDiv(amount, supply, available);
+    }
 }

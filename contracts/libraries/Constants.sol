@@ -66,6 +66,9 @@ library Constants {
     uint256 internal constant MAX_RATE_GROWTH = 1e18; // D18{1/year} 100 % of a vault's share price
     uint256 internal constant CHECKPOINT_INTERVAL = 1 days; // {s}
 
+    /* ELSEWHERE */
+    address internal constant PERMIT2 = 0x000000000022D473030F116dDEE9F6B43aC78BA3; // the same on every chain
+
     /* GOVERNANCE */
     uint256 internal constant MIN_TIMELOCK_DELAY = 1 days; // {s} the least time holders have to leave after a vote
     uint256 internal constant MAX_TIMELOCK_DELAY = 30 days; // {s}

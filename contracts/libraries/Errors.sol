@@ -214,14 +214,37 @@ library Errors {
 
     /* TAKERS */
 
-    /// @notice Thrown when a taker is asked for something other than one token against one token.
+    /// @notice Thrown when a taker is asked for a number of legs that it does not serve.
     error LegsInvalid(uint256 outs, uint256 ins);
-    /// @notice Thrown when the route does not lead from the sold to the bought token.
+    /// @notice Thrown when a route is no route, or leads to a token that the exchange does not expect.
     error RouteInvalid(address token);
     /// @notice Thrown when a pool runs out of liquidity before it has taken all.
     error PoolDry(address pool, uint256 taken, uint256 amount);
     /// @notice Thrown when a callback comes from somebody else than the pool in use.
     error NotPool(address caller);
+    /// @notice Thrown when an aggregator taker is made for a target that no route may call: a token, or nothing.
+    error TargetInvalid(address target);
+
+    /* ZAP */
+
+    /// @notice Thrown when a call is mined after its deadline.
+    error DeadlinePassed(uint256 deadline);
+    /// @notice Thrown when the ether sent along is not what the payment says.
+    error EtherMismatch(uint256 value, uint256 amount);
+    /// @notice Thrown when a signature has a length that EIP-2612 does not know.
+    error SignatureInvalid(uint256 length);
+    /// @notice Thrown when somebody else than the zap calls its executor.
+    error NotZap(address caller);
+    /// @notice Thrown when a route calls what it must not: see IZapExecutor.
+    error TargetRefused(address target, bytes4 selector);
+    /// @notice Thrown when a call of a route fails; `reason` is its revert data.
+    error RouteFailed(uint256 step, address target, bytes reason);
+    /// @notice Thrown when the receiver would get fewer shares than demanded.
+    error MintedTooFew(uint256 shares, uint256 minShares);
+    /// @notice Thrown when a component cannot be paid now: redeem in kind instead, with its leg deferred.
+    error RedeemInKind(address index, bytes reason);
+    /// @notice Thrown when the receiver does not take ether.
+    error EtherRefused(address receiver);
 
     /* GOVERNANCE */
 

@@ -113,6 +113,12 @@ contract MathHarness is ShareToken {
         return FeeMath.partOf(shares, weight);
     }
 
+    /* BASKET */
+
+    function sharesFor(uint256 amount, uint256 available, uint256 supply) external pure returns (uint256) {
+        return BasketMath.sharesFor(amount, available, supply);
+    }
+
     /* TRADES */
 
     function valueDown(uint256 amount, uint256 price) external pure returns (uint256) {

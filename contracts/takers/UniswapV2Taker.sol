@@ -8,8 +8,6 @@ import {Errors} from "../libraries/Errors.sol";
 
 /// @notice What the taker needs of a Uniswap V2 pair.
 interface IUniswapV2Pair {
-    function token0() external view returns (address);
-    function token1() external view returns (address);
     function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 blockTimestampLast);
     function swap(uint256 amount0Out, uint256 amount1Out, address to, bytes calldata data) external;
 }
@@ -20,23 +18,26 @@ interface IUniswapV2Pair {
 /// @dev Holds no tokens and no allowances and keeps no state, so anyone may call it. The index checks what arrives; a
 /// route that leads elsewhere only makes the exchange revert. Assumes pairs with the constant product and a fee of 0.3 %.
 contract UniswapV2Taker is ITaker {
-    /// @notice Route as `data`: `abi.encode(address[] pairs)`. The payee of the exchange must be the first pair.
+    /// @notice Route as `data`: `abi.encode(address[] route)` with pairs and the tokens between them in turn, such as
+    /// [pair, middle, pair]. The payee of the exchange must be the first pair.
+    /// @dev The tokens tell each swap's direction, so no pair is asked for them. A pair of other tokens keeps what it was
+    /// paid or pays too little, and the exchange reverts.
     function onExchange(Leg[] calldata outs, Leg[] calldata ins, bytes calldata data) external {
         require(outs.length == 1 && ins.length == 1, Errors.LegsInvalid(outs.length, ins.length));
-        address[] memory pairs = abi.decode(data, (address[]));
+        address[] memory route = abi.decode(data, (address[]));
         address token = outs[0].token;
-        for (uint256 i; i < pairs.length; ++i) {
-            address to = i + 1 < pairs.length ? pairs[i + 1] : msg.sender;
-            token = _swap(IUniswapV2Pair(pairs[i]), token, to);
+        require(route.length % 2 == 1, Errors.RouteInvalid(token));
+        for (uint256 i; i < route.length; i += 2) {
+            bool isLast = i + 1 == route.length;
+            address next = isLast ? ins[0].token : route[i + 1];
+            _swap(IUniswapV2Pair(route[i]), token, next, isLast ? msg.sender : route[i + 2]);
+            token = next;
         }
-        require(token == ins[0].token, Errors.RouteInvalid(token));
     }
 
-    /// @dev Trades all of `token` that the pair holds above its reserve; returns the other token.
-    function _swap(IUniswapV2Pair pair, address token, address to) private returns (address other) {
-        (address token0, address token1) = (pair.token0(), pair.token1());
-        bool zeroForOne = token == token0;
-        require(zeroForOne || token == token1, Errors.RouteInvalid(token));
+    /// @dev Trades all of `token` that the pair holds above its reserve for `other`.
+    function _swap(IUniswapV2Pair pair, address token, address other, address to) private {
+        bool zeroForOne = token < other; // pairs sort their tokens
         (uint256 reserve0, uint256 reserve1,) = pair.getReserves();
         (uint256 reserveIn, uint256 reserveOut) = zeroForOne ? (reserve0, reserve1) : (reserve1, reserve0);
 
@@ -45,6 +46,5 @@ contract UniswapV2Taker is ITaker {
         uint256 amountOut = reserveOut * amountInLessFee / (reserveIn * 1000 + amountInLessFee);
 
         pair.swap(zeroForOne ? 0 : amountOut, zeroForOne ? amountOut : 0, to, "");
-        return zeroForOne ? token1 : token0;
     }
 }

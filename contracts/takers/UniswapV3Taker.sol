@@ -9,8 +9,6 @@ import {Errors} from "../libraries/Errors.sol";
 
 /// @notice What the taker needs of a Uniswap V3 pool.
 interface IUniswapV3Pool {
-    function token0() external view returns (address);
-    function token1() external view returns (address);
     function swap(
         address recipient,
         bool zeroForOne,
@@ -33,17 +31,21 @@ contract UniswapV3Taker is ITaker {
     address private transient _pool;
     uint256 private transient _paid; // {tok} to the pool in use
 
-    /// @notice Route as `data`: `abi.encode(address[] pools)`. The payee of the exchange must be this contract.
+    /// @notice Route as `data`: `abi.encode(address[] route)` with pools and the tokens between them in turn, such as
+    /// [pool, middle, pool]. The payee of the exchange must be this contract.
+    /// @dev The tokens tell each swap's direction, so no pool is asked for them. A pool of other tokens is paid in the wrong
+    /// one and reverts.
     function onExchange(Leg[] calldata outs, Leg[] calldata ins, bytes calldata data) external {
         require(outs.length == 1 && ins.length == 1, Errors.LegsInvalid(outs.length, ins.length));
-        address[] memory pools = abi.decode(data, (address[]));
-        address token = outs[0].token;
-        uint256 amount = outs[0].amount;
-        for (uint256 i; i < pools.length; ++i) {
-            address to = i + 1 < pools.length ? address(this) : msg.sender;
-            (token, amount) = _swap(IUniswapV3Pool(pools[i]), token, amount, to);
+        address[] memory route = abi.decode(data, (address[]));
+        (address token, uint256 amount) = (outs[0].token, outs[0].amount);
+        require(route.length % 2 == 1, Errors.RouteInvalid(token));
+        for (uint256 i; i < route.length; i += 2) {
+            bool isLast = i + 1 == route.length;
+            address next = isLast ? ins[0].token : route[i + 1];
+            amount = _swap(IUniswapV3Pool(route[i]), token, next, amount, isLast ? msg.sender : address(this));
+            token = next;
         }
-        require(token == ins[0].token, Errors.RouteInvalid(token));
     }
 
     /// @notice Pays the pool in use what it asks for.
@@ -55,15 +57,12 @@ contract UniswapV3Taker is ITaker {
         IERC20(abi.decode(data, (address))).safeTransfer(msg.sender, owed);
     }
 
-    /// @dev Sells `amountIn` of `token` to the pool; returns the other token and the amount that came out.
-    function _swap(IUniswapV3Pool pool, address token, uint256 amountIn, address to)
+    /// @dev Sells `amountIn` of `token` to the pool for `other`; returns the {tok} that came out.
+    function _swap(IUniswapV3Pool pool, address token, address other, uint256 amountIn, address to)
         private
-        returns (address other, uint256 amountOut)
+        returns (uint256 amountOut)
     {
-        (address token0, address token1) = (pool.token0(), pool.token1());
-        bool zeroForOne = token == token0;
-        require(zeroForOne || token == token1, Errors.RouteInvalid(token));
-
+        bool zeroForOne = token < other; // pools sort their tokens
         _pool = address(pool);
         _paid = 0;
         (int256 amount0, int256 amount1) = pool.swap(
@@ -75,6 +74,6 @@ contract UniswapV3Taker is ITaker {
         );
         _pool = address(0);
         if (_paid != amountIn) revert Errors.PoolDry(address(pool), _paid, amountIn); // else the rest would stay here
-        return zeroForOne ? (token1, uint256(-amount1)) : (token0, uint256(-amount0));
+        return uint256(-(zeroForOne ? amount1 : amount0));
     }
 }

@@ -11,6 +11,8 @@ registry     weights with delay, veto and the hashes of their inputs
 recorder     one oracle price per token and day
 performance_fee   high-water marks and the fee on gains above them
 fee_splitter      shares fees out and burns a part for the holders
+inner_taker   turns shares of an index inside an index into its components and back
+zap          one token in, shares out, and back
 """
 
 from __future__ import annotations
@@ -26,6 +28,11 @@ from offchain.chain.artifacts import NODE_MODULES, Artifact, ArtifactMissing, ar
 from offchain.chain.transactions import at
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"  # the same on every chain
+PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"  # likewise
+WETH = {  # wrapped ether by chain id
+    1: "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2",
+    11155111: "0xfFf9976782d46CC05630D1f6eBAb18b2324d6B14",
+}
 
 # Roles of an index's AccessManager. ADMIN is the governor.
 ADMIN, GUARDIAN, STRATEGIST = 0, 1, 2
@@ -50,6 +57,8 @@ CORE_CONTRACTS = {
     "recorder": "PriceRecorder",
     "performance_fee": "PerformanceFee",
     "fee_splitter": "FeeSplitter",
+    "inner_taker": "InnerIndexTaker",
+    "zap": "IndexZap",
 }
 
 _ACCESS_MANAGER = NODE_MODULES / "@openzeppelin/contracts/build/contracts/AccessManager.json"
@@ -73,6 +82,8 @@ class Core:
     recorder: str
     performance_fee: str
     fee_splitter: str
+    inner_taker: str
+    zap: str
     multicall3: str = MULTICALL3
 
     def contract(self, w3: Web3, name: str) -> Contract:

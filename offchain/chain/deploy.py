@@ -21,8 +21,9 @@ from web3.contract.contract import Contract
 from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.types import BlockIdentifier, TxReceipt
 
-from offchain.chain.artifacts import Artifact, artifact
-from offchain.chain.client import rpc_batch
+from offchain.chain.accounts import is_local
+from offchain.chain.artifacts import Artifact, artifact, vendor
+from offchain.chain.client import chain_name, rpc_batch
 from offchain.chain.core import (
     ADMIN,
     AUCTION_POWERS,
@@ -34,6 +35,7 @@ from offchain.chain.core import (
     REGISTRY_STRATEGIST_POWERS,
     STRATEGIST,
     STRATEGIST_POWERS,
+    WETH,
     Core,
     access_manager,
     contract_artifact,
@@ -42,7 +44,7 @@ from offchain.chain.core import (
 )
 from offchain.chain.feeds import AnyFeed, Feed, by_level, limits_of, reads_the_same
 from offchain.chain.terms import IndexTerms
-from offchain.chain.transactions import Call, Signer, address_of, at, explain, send, submit, wait
+from offchain.chain.transactions import Call, Signer, address_of, at, deploy, explain, send, submit, wait
 from offchain.errors import ChainError, InsufficientBalance, StalePrice, TransactionReverted
 from offchain.units import format_tokens
 
@@ -114,21 +116,34 @@ class IndexDeployment:
         return at(w3, access_manager(), self.authority)
 
 
+ABOVE_ORACLE = ("guard", "rebalancer", "recorder", "performance_fee")  # made for one oracle
+
+
 # --- core -------------------------------------------------------------------------------------------------------------
 
 
-def deploy_core(w3: Web3, signer: Signer, *, governor: str | None = None, journal: Journal | None = None) -> Core:
+def deploy_core(
+    w3: Web3,
+    signer: Signer,
+    *,
+    governor: str | None = None,
+    weth: str | None = None,
+    journal: Journal | None = None,
+) -> Core:
     """Deploys the core, or what is missing of it. The signer governs the oracle, and `governor` too if given.
 
+    `weth`: wrapped ether of the chain, by default the known one; a local chain without it gets one.
     `hand_over(w3, signer, core.authority, governor)` later takes the signer's power away.
     """
     authority = deploy_step(w3, signer, "authority", (address_of(signer),), journal)
     oracle = deploy_step(w3, signer, "oracle", (authority.address,), journal)
     steps = {"authority": authority, "oracle": oracle}
+    arguments: dict[str, tuple[object, ...]] = dict.fromkeys(ABOVE_ORACLE, (oracle.address,))
+    if journal is None or journal.known("zap") is None:
+        arguments["zap"] = (weth or _wrapped_ether(w3, signer),)
     for name in CORE_CONTRACTS:
         if name not in steps:
-            arguments = (oracle.address,) if name in ("guard", "rebalancer", "recorder", "performance_fee") else ()
-            steps[name] = deploy_step(w3, signer, name, arguments, journal)
+            steps[name] = deploy_step(w3, signer, name, arguments.get(name, ()), journal)
     if governor is not None and governor != address_of(signer):
         manager = at(w3, access_manager(), authority.address)
         if not manager.functions.hasRole(ADMIN, governor).call()[0]:
@@ -138,6 +153,16 @@ def deploy_core(w3: Web3, signer: Signer, *, governor: str | None = None, journa
         block=max(step.block for step in steps.values()),
         **{name: step.address for name, step in steps.items()},
     )
+
+
+def _wrapped_ether(w3: Web3, signer: Signer) -> str:
+    """The chain's wrapped ether; a genuine new one on a local chain. Raises ChainError where none is known."""
+    chain_id = w3.eth.chain_id
+    if chain_id in WETH:
+        return WETH[chain_id]
+    if not is_local(w3):
+        raise ChainError(f"the wrapped ether of {chain_name(chain_id)} is not known; give its address as weth")
+    return str(deploy(w3, signer, vendor("WETH9")).address)
 
 
 def hand_over(w3: Web3, signer: Signer, authority: str, governor: str, *, delay: int = 0) -> None:

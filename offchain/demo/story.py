@@ -155,7 +155,7 @@ def largest(market: Market, t: datetime, count: int) -> list[str]:
 def deploy(world: Devnet, spec: IndexSpec, actors: Actors) -> tuple[Core, IndexDeployment]:
     """Core, a feed for every coin, and the index with the basket that its methodology decides now."""
     w3, signer = world.w3, actors.deployer
-    core = deploy_core(w3, signer)
+    core = deploy_core(w3, signer, weth=world.contracts.weth)
     tokens = [
         ListedToken(
             id=token.id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from offchain.reference import fee_math
 from offchain.reference.integers import (
     UINT112_MAX,
+    UINT256_MAX,
     Reverted,
     full_mul_div,
     full_mul_div_up,
@@ -70,3 +71,12 @@ def amount_in(shares: int, available_: int, supply: int) -> int:
 def amount_out(shares: int, available_: int, supply: int) -> int:
     """IndexToken._payBasket: {tok} that a redemption of `shares` receives, rounded down."""
     return full_mul_div(shares, available_, supply)
+
+
+def shares_for(amount: int, available_: int, supply: int) -> int:
+    """BasketMath.sharesFor: the most {share} whose mint takes at most `amount` {tok}, rounded down."""
+    if available_ == 0:
+        raise Reverted("Panic", 0x12)
+    if amount // available_ > UINT112_MAX:
+        return UINT256_MAX
+    return full_mul_div(amount, supply, available_)

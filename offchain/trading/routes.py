@@ -35,8 +35,11 @@ class Route:
 
     @property
     def data(self) -> bytes:
-        """What the taker is told: `abi.encode(address[] pools)`."""
-        return encode(["address[]"], [list(self.pools)])
+        """What the taker is told: `abi.encode(address[] route)`, pools and the tokens between them in turn."""
+        steps = [self.pools[0]]
+        for token, pool in zip(self.tokens[1:-1], self.pools[1:], strict=True):
+            steps += [token, pool]
+        return encode(["address[]"], [steps])
 
     def payee(self, taker: str) -> str:
         """Who receives what is sold: the first pair, or the V3 taker."""

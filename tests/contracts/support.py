@@ -23,6 +23,8 @@ from brownie import (
     IndexFactory,
     IndexLens,
     IndexToken,
+    IndexZap,
+    InnerIndexTaker,
     MockFeed,
     OddDecimalsToken,
     PriceOracle,
@@ -188,6 +190,8 @@ class World:
     v3_taker: Any
     registry: Any
     recorder: Any
+    inner_taker: Any
+    zap: Any
     taker: Any  # an HonestTaker
     indexes: dict[str, Index] = field(default_factory=dict)
 
@@ -208,6 +212,8 @@ class World:
             v3_taker=UniswapV3Taker.at(core.v3_taker),
             registry=WeightRegistry.at(core.registry),
             recorder=PriceRecorder.at(core.recorder),
+            inner_taker=InnerIndexTaker.at(core.inner_taker),
+            zap=IndexZap.at(core.zap),
             taker=accounts[DEPLOYER].deploy(HonestTaker),
         )
         for name, decimals in MIXES.items():

@@ -2,9 +2,10 @@
 
 UniswapV2Taker, UniswapV3Taker
 ├── deliver what the pool gives, to the unit, and hold nothing afterwards
-├── along two pools too
+├── along two pools too, whose middle token the route names
 ├── refuse more than one token on a side with LegsInvalid
-├── refuse a route that is empty, or leads elsewhere, with RouteInvalid
+├── refuse a route that does not begin and end with a pool with RouteInvalid
+├── a route that names wrong pools or tokens only reverts
 ├── the V3 callback is refused to everyone but the pool in use (NotPool), also to that pool a second time
 └── a pool that runs dry
     └── what it did not take does not stay with the taker
@@ -66,7 +67,7 @@ def test_takers_swap_along_two_pools(world, kind):
     first = Pools.open(world, index.tokens[0], middle, usd=1_000_000)
     second = Pools.open(world, middle, index.tokens[1], usd=1_000_000)
     index.start([WAD * 4 // 10, WAD * 6 // 10])
-    hops = [getattr(p, kind).address for p in (first, second)]
+    hops = [getattr(first, kind).address, middle, getattr(second, kind).address]
     taker = getattr(world, kind + "_taker")
     payee = hops[0] if kind == "v2" else taker
     amount, reserves = index.reserves()[0] // 1000, index.reserves()
@@ -85,15 +86,28 @@ def test_takers_refuse_wrong_legs_and_routes(world, traded, strategist, eve, kin
     assert why(taker.onExchange, [], [leg], addresses(pool), sender=eve) == ("LegsInvalid", 0, 1)
     payee = pool if kind == "v2" else taker
     amount = index.reserves()[0] // 100
-    nothing = index.order(A, B, amount, payee=payee, taker=taker, data=addresses())
-    assert why(world.rebalancer.swap, nothing, sender=strategist) == ("RouteInvalid", index.tokens[0].address)
-    back = index.order(A, B, amount, payee=payee, taker=taker, data=addresses(pool, pool))
-    assert why(world.rebalancer.swap, back, sender=strategist) is not None
-    other = Pools.open(world, world.token(), world.token(), usd=1000)
-    wrong = index.order(A, B, amount, payee=payee, taker=taker, data=addresses(getattr(other, kind).address))
-    assert why(world.rebalancer.swap, wrong, sender=strategist) == ("RouteInvalid", index.tokens[0].address)
-    reserves = index.reserves()
-    assert empty_handed(world, index.tokens) and index.reserves() == reserves
+    for route in ([], [pool, index.tokens[1]]):
+        order = index.order(A, B, amount, payee=payee, taker=taker, data=addresses(*route))
+        assert why(world.rebalancer.swap, order, sender=strategist) == ("RouteInvalid", index.tokens[0].address)
+
+
+@pytest.mark.parametrize("kind", ["v2", "v3"])
+def test_a_route_with_wrong_pools_or_tokens_only_reverts(world, traded, strategist, kind):
+    """A9: the takers believe the tokens a route names; the index believes nobody, and loses nothing."""
+    index, pools = traded
+    taker, pool = getattr(world, kind + "_taker"), getattr(pools, kind).address
+    other = Pools.open(world, world.token(), world.token(), usd=1_000_000)
+    foreign = getattr(other, kind).address
+    low, high = "0x" + "00" * 19 + "01", "0x" + "ff" * 20
+    amount, reserves = index.reserves()[0] // 100, index.reserves()
+    for route in (
+        [foreign], [foreign, other.a, foreign], [pool, low, pool], [pool, high, pool], [pool, index.tokens[0], pool],
+        [pool, index.tokens[1], pool], [pool, other.a, foreign], [index.tokens[1]], [taker], [index.token],
+    ):  # fmt: skip
+        payee = route[0] if kind == "v2" else taker
+        order = index.order(A, B, amount, payee=payee, taker=taker, data=addresses(*route))
+        assert why(world.rebalancer.swap, order, sender=strategist) is not None, route
+    assert empty_handed(world, [*index.tokens, other.a, other.b]) and index.reserves() == reserves
 
 
 def test_v3_callback_is_for_the_pool_in_use_once(world, traded, deployer, eve, strategist):

@@ -81,7 +81,7 @@ def deploy_fund(world: Devnet, spec: IndexSpec, *, seed_shares: float | None = N
         spec = replace(spec, seed=replace(spec.seed, shares=seed_shares))
     accounts = world.node.accounts
     deployer = accounts[DEPLOYER]
-    core = deploy_core(world.w3, deployer)
+    core = deploy_core(world.w3, deployer, weth=world.contracts.weth)
     tokens = [
         ListedToken(id=t.id, symbol=t.symbol, address=t.address, decimals=t.decimals, feed=t.feed, max_age=FEED_MAX_AGE)
         for t in world.tokens.values()

@@ -177,6 +177,7 @@ FORMULAS = (
     formula("partOf", fee_math.part_of, U112, between(0, constants.WAD), edges={0: U112_EDGES, 1: (0, 1, constants.WAD - 1, constants.WAD)}),
     formula("amountUp", basket_math.amount_in, either, either, either),
     formula("amountDown", basket_math.amount_out, either, either, either),
+    formula("sharesFor", basket_math.shares_for, either, either, either),
     formula("valueDown", trade_math.value_down, either, price),
     formula("valueUp", trade_math.value_up, either, price),
     formula("navPerShare", trade_math.nav_per_share, either, either),
