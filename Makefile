@@ -7,7 +7,7 @@ ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
 $(error There is no '$(PYTHON)' on PATH. Install Python 3.11 to 3.13 (apt install python3 python3-venv, brew install python@3.13) or name yours: make demo PYTHON=/path/to/python3)
 endif
 
-.PHONY: help setup demo test test-fast bench lint types chain clean
+.PHONY: help setup demo test test-fast bench fuzz adversary prove slither mutate lint types chain clean
 
 # This list. MARKET=<name> make demo, and BALLAST_PORT=<port> make chain, choose the market and the port.
 help:            ## show this list
@@ -27,6 +27,21 @@ test-fast:       ## the tests that need no chain, in seconds
 
 bench:           ## measure gas beside limits, peers and goals; writes gas.json and README's table
 	@$(PYTHON) run.py bench
+
+fuzz:            ## the state machines of tests/properties for long, and every planted bug (hours)
+	@$(PYTHON) run.py fuzz
+
+adversary:       ## hostile agents on a local chain, thirty days each, against the loss bound (ARGS="stolen-key --days 5")
+	@$(PYTHON) run.py adversary $(ARGS)
+
+prove:           ## prove the arithmetic of the libraries for every input, and that wrong libraries would not pass
+	@$(PYTHON) run.py prove
+
+slither:         ## static analysis against docs/slither.md, and who may call what
+	@$(PYTHON) run.py slither
+
+mutate:          ## plant mistakes in a copy of the contracts and count what the tests notice (long; resumable)
+	@$(PYTHON) run.py mutate
 
 lint:            ## check style and formatting of the Python code (ruff)
 	@$(PYTHON) run.py lint

@@ -32,6 +32,8 @@ SLOW_FOLDERS = [
     (CHAIN_FREE, "tests/properties"),
     (CHAIN_FREE, "tests/keeper"),
     (CHAIN_FREE, "tests/bench"),
+    (CHAIN_FREE, "tests/assurance"),
+    (CHAIN_FREE, "tests/adversary"),
 ]
 PYTHON_CODE = ["offchain", "scripts", "tests", "run.py"]
 
@@ -161,6 +163,13 @@ def test_fast(_arguments):
     return 0 if ready(compile_contracts=False) and run_tests(FAST_FOLDERS) else 1
 
 
+def fuzz(_arguments):
+    """The state machines for long, from fresh random seeds, and every planted bug."""
+    if not ready(compile_contracts=True):
+        return 1
+    return run(CHAIN_FREE + ["tests/properties"], BALLAST_FUZZ="long")
+
+
 def run_tests(folders):
     """Runs every folder even if an earlier one fails; True when all passed.
 
@@ -225,6 +234,11 @@ COMMANDS = {
     "test": test,
     "test-fast": test_fast,
     "bench": run_module("tests.bench"),
+    "fuzz": fuzz,
+    "adversary": run_module("tests.adversary"),
+    "prove": run_module("tests.assurance.prove"),
+    "slither": run_module("tests.assurance.slither"),
+    "mutate": run_module("tests.assurance.mutate"),
     "lint": lint,
     "types": types,
     "chain": chain,
