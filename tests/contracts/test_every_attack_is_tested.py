@@ -7,8 +7,8 @@ import ast
 from pathlib import Path
 
 REQUIRED = {
-    *(f"A{i}" for i in range(1, 12)), *(f"B{i}" for i in range(1, 11)), "C1", "C2", "C3", "D1", "D7",
-    "G1", "G2", "G3", "G4", "G6", "G7",
+    *(f"A{i}" for i in range(1, 12)), *(f"B{i}" for i in range(1, 16)), *(f"C{i}" for i in range(1, 21)),
+    *(f"D{i}" for i in range(1, 9)), *(f"E{i}" for i in range(1, 16)), "G1", "G2", "G3", "G4", "G5", "G6", "G7",
 }  # fmt: skip
 
 

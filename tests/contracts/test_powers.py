@@ -212,7 +212,7 @@ def test_the_governors_delay_is_enforced_while_holders_leave(world, governor, al
 def test_the_governors_delay_holds_on_rebalancer_and_guard_too(world, governor, eve):
     """E6: what is delayed on the index is delayed on the modules; the AccessManager itself executes it there."""
     index = world.create([world.token()], admin_delay=DAY)
-    loose = (5 * 10**16, HOUR, 4 * WAD, HOUR, DAY)
+    loose = (5 * 10**16, HOUR, 4 * WAD, HOUR, HOUR)
     assert why(world.guard.setLimits, index.token, loose, sender=governor) == (
         "NotAuthorized",
         governor.address,
