@@ -55,7 +55,13 @@ def conclusion(results: list[Result], failed: list[Result]) -> str:
     worst = max(honest, key=lambda result: result.used / result.stretch, default=None)
     if worst is None:
         return "Only the canary ran, and it broke the bound, as it should"
-    return f"No agent passed the bound; the nearest is {worst.agent} with {worst.used / worst.stretch:.4%} of it"
+    wider = [
+        f"{result.agent} used {result.used:.1%}, {result.stretch:.3f} being his"
+        for result in honest
+        if result.stretch != 1
+    ]
+    notes = f" (with an old valuation: {'; '.join(wider)})" if wider else ""
+    return f"No agent passed his bound; the nearest is {worst.agent} with {worst.used / worst.stretch:.4%} of it{notes}"
 
 
 if __name__ == "__main__":

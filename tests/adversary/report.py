@@ -71,7 +71,8 @@ def print_row(result: Result) -> str:
     verdict = result.verdict
     cells = result.cells()
     line = f"{cells[0]:<22}{cells[1]:<42}" + "".join(f"{cell:>11}" for cell in cells[2:])
-    return line + (f"   FAILED: {verdict}" if verdict else "")
+    wider = f"   bound x {result.stretch:.3f}: an old valuation" if result.stretch != 1 else ""
+    return line + wider + (f"   FAILED: {verdict}" if verdict else "")
 
 
 def heading() -> str:

@@ -17,10 +17,13 @@ Each agent, for a day
 The verdict
     is against an agent who passes the bound, does nothing, or sees an exit closed, and against a canary who does not pass it
     is the exit code
+What is committed
+    has every agent for thirty days, and none who failed
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -32,7 +35,7 @@ from tests.adversary.agent import largest_accepted
 from tests.adversary.arena import Ground
 from tests.adversary.cast import CANARY, cast
 from tests.adversary.meter import DAY, Account, Harm, Meter, Sight
-from tests.adversary.report import Result
+from tests.adversary.report import JSON, Result
 from tests.adversary.run import play
 
 PRICES = (2 * 10**27, 5 * 10**27)
@@ -180,3 +183,13 @@ def test_verdict_is_against(change: dict[str, object], said: str, monkeypatch: p
         command, "play_all", lambda *_: iter([replace(FINE, agent=name, used=1.5 if name == CANARY else 0.5)])
     )
     assert command.main([name, "--days", "1"]) == 0
+
+
+def test_committed_figures_have_every_agent_for_thirty_days() -> None:
+    rows = [Result(**row) for row in json.loads(JSON.read_text())["agents"]]
+    assert [row.agent for row in rows] == list(cast())
+    assert all(row.days == 30 and row.verdict == "" for row in rows)
+    strongest = max(row.used for row in rows if row.agent == "stolen-key")
+    assert strongest > 0.999, "an agent who knows the bound gets all of it; less means that the search has become weak"
+    assert all(row.bound * (1 + 1e-9) >= row.gross / row.stretch for row in rows if not row.is_canary)
+    assert max(row.within_a_day for row in rows if not row.is_canary and row.stretch == 1) <= 2 * 50 * (1 + 1e-9)
