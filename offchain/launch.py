@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from web3 import Web3
+from web3.exceptions import ContractLogicError
 
 from offchain.chain.accounts import is_local, resolve
 from offchain.chain.client import chain_name, rpc_batch
@@ -46,13 +47,16 @@ from offchain.chain.deployments import (
     index_of,
     shown,
 )
+from offchain.chain.feeds import AnyFeed
 from offchain.chain.markets import live_market, local_manifest, local_market
+from offchain.chain.sources import build_feed, read_price
 from offchain.chain.terms import MINUTE, IndexTerms, Limits, ListedToken, Policy, limits_of, policy_of
 from offchain.chain.transactions import Signer, fees
 from offchain.chain.verification import write_verification
 from offchain.errors import ChainError, StalePrice
 from offchain.market import Market
 from offchain.methodology import Decision, Methodology
+from offchain.reference.integers import Reverted
 from offchain.spec.load import find_spec
 from offchain.spec.model import IndexSpec
 from offchain.units import BPS, D27, WAD
@@ -162,11 +166,12 @@ def plan_launch(w3: Web3, account: str, file: str) -> LaunchPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedAnswer:
-    """`price` D27{nUSD/tok}, zero if the feed says nothing usable; `age` {s}; `max_age` {s} that is accepted."""
+    """`price` D27{nUSD/tok}, zero if the feed says nothing usable (`refusal`: why); `age` {s}; `max_age` {s} that is accepted."""
 
     price: int
     age: int
     max_age: int
+    refusal: str = ""
 
     @property
     def is_fresh(self) -> bool:
@@ -183,17 +188,26 @@ def feed_prices(w3: Web3, tokens: Sequence[ListedToken]) -> dict[str, FeedAnswer
                 f"{token.symbol} at {token.address} has {found} decimals, {token.decimals} were said; "
                 "correct [[components]], or the address"
             )
-    feed_decimals = read_words(w3, [(token.feed, "0x313ce567") for token in tokens])
+    answers = {token.id: _answer_of(w3, token.source) for token in tokens if token.source is not None}
+    plain = [token for token in tokens if token.source is None]
+    feed_decimals = read_words(w3, [(token.feed, "0x313ce567") for token in plain])
     calls: list[tuple[str, list[object]]] = [
-        ("eth_call", [{"to": token.feed, "data": "0xfeaf968c"}, "latest"]) for token in tokens
+        ("eth_call", [{"to": token.feed, "data": "0xfeaf968c"}, "latest"]) for token in plain
     ]
-    answers: dict[str, FeedAnswer] = {}
-    for token, digits, raw in zip(tokens, feed_decimals, _tolerant(w3, calls), strict=True):
+    for token, digits, raw in zip(plain, feed_decimals, _tolerant(w3, calls), strict=True):
         words = [int(raw[start : start + 64], 16) for start in range(2, len(raw), 64)]
         answer, updated_at = (words[1], words[3]) if len(words) == 5 and words[1] < 2**127 else (0, 0)
         price = answer * 10**PRICE_DECIMALS // 10 ** (token.decimals + digits)
         answers[token.id] = FeedAnswer(price=price, age=now - updated_at, max_age=token.max_age)
     return answers
+
+
+def _answer_of(w3: Web3, source: AnyFeed) -> FeedAnswer:
+    """What a feed of another kind would say, itself the judge of its age; nothing usable where it would refuse."""
+    try:
+        return FeedAnswer(price=read_price(w3, source), age=0, max_age=0)
+    except (Reverted, ContractLogicError) as refusal:
+        return FeedAnswer(price=0, age=0, max_age=0, refusal=f"{source.contract}: {refusal}")
 
 
 def require_fresh(weights: Mapping[str, int], tokens: Sequence[ListedToken], answers: Mapping[str, FeedAnswer]) -> None:
@@ -203,7 +217,7 @@ def require_fresh(weights: Mapping[str, int], tokens: Sequence[ListedToken], ans
     if old:
         raise StalePrice(
             "; ".join(
-                f"the feed of {symbols[coin]} has no price"
+                f"the feed of {symbols[coin]} has no price{' (' + answers[coin].refusal + ')' if answers[coin].refusal else ''}"
                 if answers[coin].price == 0
                 else f"the feed of {symbols[coin]} is {answers[coin].age // MINUTE} minutes old, "
                 f"{answers[coin].max_age // MINUTE} are accepted"
@@ -247,7 +261,10 @@ def launch(w3: Web3, signer: Signer, plan: LaunchPlan) -> Launched:
         else:
             weth = str(local_manifest(w3)["contracts"]["weth"]) if is_local(w3) else None
             core = deploy_core(w3, signer, weth=weth, journal=core_record)
-            needed = [Feed(token=token.address, aggregator=token.feed, max_age=token.max_age) for token in plan.tokens]
+            needed = [
+                token.source or Feed(token=token.address, aggregator=token.feed, max_age=token.max_age)
+                for token in plan.tokens
+            ]
             set_feeds(w3, signer, core, needed, journal=core_record)
             if is_local(w3) and not _is_creating(record):
                 fund_locally(w3, plan.account, _seed(plan.terms))
@@ -292,11 +309,20 @@ def listed_tokens(w3: Web3, spec: IndexSpec) -> tuple[ListedToken, ...]:
             symbol=component.symbol,
             address=Web3.to_checksum_address(component.address),
             decimals=component.decimals,
-            feed=Web3.to_checksum_address(component.feed),
+            feed=Web3.to_checksum_address(component.feed) if component.feed.startswith("0x") else "",
             max_age=component.max_age_minutes * MINUTE,
+            source=None
+            if component.feed.startswith("0x")
+            else build_feed(w3, spec.feeds, component.feed, _oracle_of(w3)),
         )
         for component in spec.components
     )
+
+
+def _oracle_of(w3: Web3) -> str:
+    """The oracle of the core on this chain, empty before there is one."""
+    step = Record.open(deployments_folder(w3.eth.chain_id) / CORE_FILE, w3).known("oracle")
+    return step.address if step else ""
 
 
 def fund_locally(w3: Web3, account: str, amounts: Mapping[str, int]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
 
+from offchain.chain.feeds import AnyFeed
 from offchain.errors import ChainError
 from offchain.spec.model import IndexSpec
 from offchain.units import D27, UINT256_MAX, WAD, bps_to_wad, fraction_to_wad, to_shares, usd_to_nano
@@ -22,7 +23,10 @@ MIN_PLAN_INTERVAL = HOUR  # {s} between the starts of two plans: the budgets bou
 
 @dataclass(frozen=True, kw_only=True)
 class ListedToken:
-    """One coin as a token of a chain, with its price feed. `max_age` {s} of an answer that is accepted."""
+    """One coin as a token of a chain, with its price feed. `max_age` {s} of an answer that is accepted.
+
+    `feed` is a Chainlink proxy, unless `source` is another kind of feed.
+    """
 
     id: str
     symbol: str
@@ -30,6 +34,7 @@ class ListedToken:
     decimals: int
     feed: str
     max_age: int
+    source: AnyFeed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

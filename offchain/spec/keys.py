@@ -182,6 +182,32 @@ class Address:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedName:
+    """The name of one of [[feeds]]; `address` also allows the address of a Chainlink proxy."""
+
+    empty: bool = False
+    address: bool = False
+
+    def read(self, value: object) -> str:
+        if isinstance(value, str):
+            if self.empty and value == "":
+                return value
+            if re.fullmatch(_FEED_NAME, value):
+                return value
+            if self.address and re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+                return _checked_address(value)
+        also = ", or an address, 0x and 40 hex digits" if self.address else ""
+        raise Refused("write a name of 1 to 40 lower-case letters, digits or -, starting with a letter" + also)
+
+    def schema(self) -> dict[str, object]:
+        patterns = [_FEED_NAME, *(["0x[0-9a-fA-F]{40}"] if self.address else []), *([""] if self.empty else [])]
+        return {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
+
+
+_FEED_NAME = r"[a-z][a-z0-9-]{0,39}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """A table of accounts and whole basis points, such as { governor = 6_000 }; kept as pairs in the file's order."""
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 from offchain.errors import SpecError, did_you_mean
+from offchain.spec.feeds import FeedRules
+from offchain.spec.feeds import contradictions as feed_contradictions
 from offchain.spec.keys import Kind, Refused
 from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec, UniverseRules, WeightRules
 from offchain.units import to_decimal
@@ -53,14 +55,15 @@ def parse_spec(text: str, *, source: str = "<text>") -> IndexSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(source, [f"not TOML: {error}; check quotes, brackets and the = sign there"]) from error
     problems: list[str] = []
-    _report_unknown(data, [*SECTIONS, "components"], where="", problems=problems)
+    _report_unknown(data, [*SECTIONS, "components", "feeds"], where="", problems=problems)
     parts = {
         name: _read_part(kind, data.get(name, {}), where=name, problems=problems) for name, kind in SECTIONS.items()
     }
-    components = _read_components(data.get("components", []), problems)
+    components = _read_tables(Component, data, "components", problems)
+    feeds = _read_tables(FeedRules, data, "feeds", problems)
     if problems:
         raise SpecError(source, problems)
-    spec = IndexSpec(**cast("dict[str, Any]", parts), components=components)
+    spec = IndexSpec(**cast("dict[str, Any]", parts), components=components, feeds=feeds)
     problems = _contradictions(spec)
     if problems:
         raise SpecError(source, problems)
@@ -100,15 +103,16 @@ def _read_part(part: type[Part], table: object, *, where: str, problems: list[st
     return part(**values) if len(problems) == before else None
 
 
-def _read_components(tables: object, problems: list[str]) -> tuple[Component, ...]:
+def _read_tables(part: type[Part], data: Mapping[str, object], name: str, problems: list[str]) -> tuple[Part, ...]:
+    tables = data.get(name, [])
     if not isinstance(tables, list):
-        problems.append(f"components = {_shown(tables)}: must be a list of tables; start each with [[components]]")
+        problems.append(f"{name} = {_shown(tables)}: must be a list of tables; start each with [[{name}]]")
         return ()
     read = [
-        _read_part(Component, table, where=f"components[{number}]", problems=problems)
+        _read_part(part, table, where=f"{name}[{number}]", problems=problems)
         for number, table in enumerate(tables, start=1)
     ]
-    return tuple(component for component in read if component is not None)
+    return tuple(row for row in read if row is not None)
 
 
 def _report_unknown(table: Mapping[str, object], known: Sequence[str], *, where: str, problems: list[str]) -> None:
@@ -126,6 +130,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
         *_universe_contradictions(spec.universe),
         *_component_contradictions(spec.components),
         *_fee_contradictions(spec.fees),
+        *feed_contradictions(spec.feeds, [(part.symbol, part.address, part.feed) for part in spec.components]),
     ]
 
 

@@ -7,12 +7,13 @@ Ratios are floats from 0 to 1; whole basis points end in `_bps`; money ends in `
 from __future__ import annotations
 
 import calendar as days
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from offchain.canonical import canonical_json, keccak_hex
-from offchain.spec.keys import Address, Choice, Flag, Integer, ListOf, Number, Parts, Text, fraction, key
+from offchain.spec.feeds import FeedRules
+from offchain.spec.keys import Address, Choice, FeedName, Flag, Integer, ListOf, Number, Parts, Text, fraction, key
 
 FORMAT = "ballast-index/1"
 CLASSES = ("stablecoin", "wrapped", "receipt", "leveraged", "commodity")
@@ -205,7 +206,11 @@ class Component:
     )
     address: str = key(Address(), doc="The ERC-20.")
     decimals: int = key(Integer(low=0, high=27), doc="The token's decimals().")
-    feed: str = key(Address(empty=True), default="", doc="Chainlink aggregator in USD.")
+    feed: str = key(
+        FeedName(empty=True, address=True),
+        default="",
+        doc="Chainlink aggregator in USD, or the name of one of [[feeds]].",
+    )
     max_age_minutes: int = key(
         Integer(low=1, high=1_440), unit="minutes", default=60, doc="Oldest answer of the feed that is accepted."
     )
@@ -214,7 +219,10 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexSpec:
-    """One index, frozen. `spec_hash` is keccak256 of its canonical JSON with every default written out."""
+    """One index, frozen. `spec_hash` is keccak256 of its canonical JSON with every default written out.
+
+    `feeds` that a file does not have are left out of it, so that files without them keep their hash.
+    """
 
     index: Identity
     universe: UniverseRules
@@ -225,6 +233,7 @@ class IndexSpec:
     seed: SeedRules
     roles: RoleRules
     components: tuple[Component, ...] = ()
+    feeds: tuple[FeedRules, ...] = ()
 
     @property
     def name(self) -> str:
@@ -236,12 +245,17 @@ class IndexSpec:
 
     def to_json(self) -> str:
         """Canonical JSON; the same for two files that differ only in comments, order, or defaults left out."""
-        return canonical_json({"format": FORMAT, "spec": self})
+        return canonical_json({"format": FORMAT, "spec": self._canonical})
 
     @cached_property
     def spec_hash(self) -> str:
         """0x and 64 hex digits: the `specHash` of every epoch."""
-        return keccak_hex({"format": FORMAT, "spec": self})
+        return keccak_hex({"format": FORMAT, "spec": self._canonical})
+
+    @property
+    def _canonical(self) -> dict[str, object]:
+        parts = {row.name: getattr(self, row.name) for row in fields(self)}
+        return {name: part for name, part in parts.items() if name != "feeds" or part}
 
 
 SECTIONS: dict[str, type] = {

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import cast
 
+from offchain.spec.feeds import FeedRules
 from offchain.spec.keys import Kind
 from offchain.spec.model import SECTIONS, Component
 
@@ -20,6 +21,7 @@ def json_schema() -> dict[str, object]:
     """JSON Schema (2020-12) of an index file, from the same table the loader reads."""
     properties: dict[str, object] = {name: _table(part) for name, part in SECTIONS.items()}
     properties["components"] = {"type": "array", "items": _table(Component), "maxItems": 64}
+    properties["feeds"] = {"type": "array", "items": _table(FeedRules), "maxItems": 256}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Ballast index file",
