@@ -1,7 +1,8 @@
 """Weights through the registry: published, proposed, open to a veto, executed.
 
     brownie run weights show LC10 --network devnet               rules, epochs, what is pending
-    brownie run weights register LC10 --network devnet           governor: epoch 1, the weights the rules want now
+    brownie run weights register LC10 --network devnet           governor: epoch 1, the weights the rules want now; where
+                                                                 his actions wait, once to schedule and once to execute
     brownie run weights propose LC10 --network devnet            strategist: publishes the inputs and proposes what follows
     brownie run weights veto LC10 2 --network devnet             guardian: drops what is pending
     brownie run weights execute LC10 2 --network devnet          anyone, after the delay
@@ -16,8 +17,10 @@ from contextlib import contextmanager
 
 from offchain.chain import registry
 from offchain.chain.accounts import resolve
+from offchain.chain.core import index_contract
 from offchain.chain.deployments import deployments_folder, open_index, shown
 from offchain.epochs import Publication, draft_epoch, first_epoch, rules_for
+from offchain.errors import ChainError
 from offchain.keeper import Keeper, open_keeper
 from offchain.keeper.outcomes import time_text
 from offchain.units import format_weight
@@ -42,14 +45,30 @@ def show(symbol: str = "") -> None:
 
 
 def register(symbol: str = "", account: str = "") -> None:
+    """Where the governor's actions wait, the first call schedules and the second, after the delay, executes."""
     with _keeper("register", symbol, account, "governor") as (keeper, name):
+        w3, core, index = keeper.w3, keeper.places.core, keeper.places.index
+        authority = index_contract(w3, index).functions.authority().call()
+        waiting = registry.scheduled_registration(w3, core, index, authority, resolve(w3, name))
+        if waiting is not None:
+            data, ready_at = waiting
+            if int(w3.eth.get_block("latest")["timestamp"]) < ready_at:
+                raise ChainError(f"the registration of {symbol} is scheduled; execute it after {time_text(ready_at)}")
+            confirm(w3, f"Execute the scheduled registration of {symbol} with {name}.")
+            registry.execute_registration(w3, signer(w3, name), core, authority, data)
+            print(f"{symbol} epoch 1 executed")
+            return
         decision, publication = keeper.publish()
-        first = first_epoch(keeper.places.index, decision, publication)
+        first = first_epoch(index, decision, publication)
         _print_weights(first)
         _publish(keeper, publication)
-        confirm(keeper.w3, f"Register {symbol} in the weight registry with {name}.")
-        registry.register(keeper.w3, signer(keeper.w3, name), keeper.places.core, first, rules_for(keeper.spec))
-        print(f"{symbol} epoch 1 executed")
+        confirm(w3, f"Register {symbol} in the weight registry with {name}.")
+        later = registry.schedule_registration(w3, signer(w3, name), core, authority, first, rules_for(keeper.spec))
+        print(
+            f"{symbol} registration scheduled; again after {time_text(later)}"
+            if later
+            else f"{symbol} epoch 1 executed"
+        )
 
 
 def propose(symbol: str = "", account: str = "") -> None:

@@ -15,8 +15,8 @@ from web3 import Web3
 from web3.types import TxReceipt
 
 from offchain.chain.artifacts import artifact
-from offchain.chain.core import Core
-from offchain.chain.transactions import Signer, at, send
+from offchain.chain.core import Core, access_manager
+from offchain.chain.transactions import Signer, address_of, at, send
 from offchain.errors import ChainError
 
 NO_METHODOLOGY = "0x" + "0" * 40
@@ -128,6 +128,45 @@ def read_epoch(w3: Web3, core: Core, index: str, number: int) -> EpochRecord:
 def register(w3: Web3, signer: Signer, core: Core, first: Epoch, rules: Rules) -> TxReceipt:
     """Registers an index with the weights it has, as its governor."""
     return send(w3, signer, core.contract(w3, "registry").functions.register(first.as_tuple(), rules.as_tuple()))
+
+
+def scheduled_registration(w3: Web3, core: Core, index: str, authority: str, governor: str) -> tuple[bytes, int] | None:
+    """(calldata, {s} when it can be executed) of a registration that the governor of an index has scheduled, if any."""
+    manager, registry = at(w3, access_manager(), authority), core.contract(w3, "registry")
+    for event in reversed(manager.events.OperationScheduled().get_logs(from_block=core.block)):
+        said = event["args"]
+        if (said["caller"], said["target"]) != (governor, core.registry):
+            continue
+        function, arguments = registry.decode_function_input(said["data"])
+        ready_at = int(manager.functions.getSchedule(said["operationId"]).call())
+        if function.fn_name == "register" and _epoch(arguments["first"]).index == index and ready_at:
+            return bytes(said["data"]), ready_at
+    return None
+
+
+def schedule_registration(w3: Web3, signer: Signer, core: Core, authority: str, first: Epoch, rules: Rules) -> int:
+    """Registers at once where the governor has no delay, and returns 0; otherwise schedules it, and returns {s} when it can
+    be executed by `execute_registration`: holders have that time to leave.
+    """
+    manager, contract = at(w3, access_manager(), authority), core.contract(w3, "registry")
+    call = contract.functions.register(first.as_tuple(), rules.as_tuple())
+    data = contract.encode_abi("register", [first.as_tuple(), rules.as_tuple()])
+    allowed, delay = manager.functions.canCall(address_of(signer), core.registry, data[:10]).call()
+    if allowed or delay == 0:  # without a role the contract says so itself
+        send(w3, signer, call)
+        return 0
+    send(w3, signer, manager.functions.schedule(core.registry, data, 0))
+    found = scheduled_registration(w3, core, first.index, authority, address_of(signer))
+    if found is None:
+        raise ChainError(
+            f"the registration of {first.index} was scheduled, but {authority} does not know it; run again"
+        )
+    return found[1]
+
+
+def execute_registration(w3: Web3, signer: Signer, core: Core, authority: str, data: bytes) -> TxReceipt:
+    """Executes what the governor scheduled."""
+    return send(w3, signer, at(w3, access_manager(), authority).functions.execute(core.registry, data))
 
 
 def propose(w3: Web3, signer: Signer, core: Core, epoch: Epoch, inputs: bytes = b"") -> TxReceipt:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offchain.chain.registry import read_epoch
 from tests.journeys.conftest import ROOT, Brownie
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ def test_weights_are_registered_proposed_executed_and_verified(
 ) -> None:
     """G5 as commands; a tampered file, and an epoch that is not there, end with exit code 1 and the reason."""
     assert "not in the weight registry" in brownie("weights", "show", "EQ5").errors[-1]
+    done = brownie("weights", "register", "EQ5")  # the governor's actions wait a day
+    assert (done.code, done.errors) == (0, []) and "EQ5 registration scheduled" in done.out
+    early = brownie("weights", "register", "EQ5")
+    assert early.code == 1 and "execute it after" in early.errors[-1]
+    chain.node.advance(86_400)
     done = brownie("weights", "register", "EQ5")
     assert (done.code, done.errors) == (0, []) and "EQ5 epoch 1 executed" in done.out
     chain.step("2024-06-10")
@@ -38,7 +44,7 @@ def test_weights_are_registered_proposed_executed_and_verified(
     checked = brownie("verify", "main", "EQ5", "2")
     assert (checked.code, checked.errors) == (0, []) and "verified: " in checked.out
     folder = Path(os.environ["BALLAST_DEPLOYMENTS"]) / "31337" / "publications"
-    named = "0x" + bytes(registry.events.Execute().get_logs(from_block=0)[-1]["args"]["epoch"][3]).hex()
+    named = read_epoch(chain.w3, launched.core, launched.index.address, 2).epoch.inputs_hash
     published = folder / f"{named}.json"
     content = json.loads(published.read_text())
     content["incumbents"] = []
