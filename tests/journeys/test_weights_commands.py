@@ -21,7 +21,6 @@ def test_weights_are_registered_proposed_executed_and_verified(
     chain: Devnet, launched: Launched, brownie: Brownie, tmp_path: Path
 ) -> None:
     """G5 as commands; a tampered file, and an epoch that is not there, end with exit code 1 and the reason."""
-    assert "not in the weight registry" in brownie("weights", "show", "EQ5").errors[-1]
     done = brownie("weights", "register", "EQ5")  # the governor's actions wait a day
     assert (done.code, done.errors) == (0, []) and "EQ5 registration scheduled" in done.out
     early = brownie("weights", "register", "EQ5")
@@ -34,8 +33,6 @@ def test_weights_are_registered_proposed_executed_and_verified(
     assert (done.code, done.errors) == (0, []) and "EQ5 epoch 2 proposed" in done.out
     shown = brownie("weights", "show", "EQ5").out
     assert "EQ5: epoch 1, managed" in shown and "epoch 2 is pending" in shown
-    early = brownie("weights", "execute", "EQ5", "2")
-    assert early.code == 1 and "EpochTooEarly" in early.errors[-1]
     registry = launched.core.contract(chain.w3, "registry")
     chain.node.mine(timestamp=registry.functions.bookOf(launched.index.address).call()[2])
     done = brownie("weights", "execute", "EQ5", "2")
@@ -62,4 +59,3 @@ def test_weights_are_registered_proposed_executed_and_verified(
     assert good.returncode == 0, good.stdout + good.stderr
     missing = brownie("verify", "main", "EQ5", "3")
     assert missing.code == 1 and "the last executed is 2" in missing.errors[-1]
-    assert brownie("verify", "main", "EQ5").code == 2
