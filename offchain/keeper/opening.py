@@ -18,10 +18,11 @@ from offchain.chain.accounts import is_local
 from offchain.chain.core import Core
 from offchain.chain.deployments import deployments_folder, open_index
 from offchain.chain.markets import live_market, local_manifest, local_market
+from offchain.chain.pools import PoolPlace, call_many
 from offchain.errors import KeeperError
 from offchain.keeper.job import Keeper
 from offchain.keeper.planning import Settings
-from offchain.keeper.reading import Places, PoolPlace, TokenPlace, call_many
+from offchain.keeper.reading import Places, TokenPlace
 from offchain.spec import IndexSpec, find_spec
 
 
