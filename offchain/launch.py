@@ -65,7 +65,7 @@ LOCAL_FEED_MAX_AGE = 26 * 3600  # {s} the local market reports once a day
 PRICE_DECIMALS = 36  # of D27{nUSD/tok} for a whole token without decimals: 27 + 9
 
 # {gas} measured; for the estimate that is shown before anything is sent.
-CORE_GAS, FEED_GAS, INDEX_GAS, COMPONENT_GAS = 30_000_000, 340_000, 6_500_000, 300_000
+CORE_GAS, FEED_GAS, INDEX_GAS, COMPONENT_GAS = 35_000_000, 340_000, 6_500_000, 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
