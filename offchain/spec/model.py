@@ -221,7 +221,8 @@ class Component:
 class IndexSpec:
     """One index, frozen. `spec_hash` is keccak256 of its canonical JSON with every default written out.
 
-    `feeds` that a file does not have are left out of it, so that files without them keep their hash.
+    What came later (ADDED_LATER) is left out of it while it is as if it had never come, so that a newer version of this
+    package recomputes the hashes that an older one published.
     """
 
     index: Identity
@@ -254,9 +255,29 @@ class IndexSpec:
 
     @property
     def _canonical(self) -> dict[str, object]:
-        parts = {row.name: getattr(self, row.name) for row in fields(self)}
-        return {name: part for name, part in parts.items() if name != "feeds" or part}
+        parts: dict[str, object] = {}
+        for row in fields(self):
+            part = getattr(self, row.name)
+            later = ADDED_LATER.get(row.name)
+            if later is None:
+                parts[row.name] = part
+            elif later:
+                parts[row.name] = {
+                    field.name: value
+                    for field in fields(part)
+                    if (value := getattr(part, field.name)) != field.default or field.name not in later
+                }
+            elif part not in ((), SECTIONS.get(row.name, tuple)()):
+                parts[row.name] = part
+        return parts
 
+
+# Part of the file → its keys that came after its hash was first published; none: the whole part came later.
+ADDED_LATER: dict[str, tuple[str, ...]] = {
+    "feeds": (),
+    "governance": (),
+    "fees": ("recipients", "burn_bps", "performance_bps", "performance_interval_days"),
+}
 
 SECTIONS: dict[str, type] = {
     "index": Identity,
