@@ -72,7 +72,7 @@ def test_spec_hash_says_nothing_of_what_came_later_until_it_is_used() -> None:
     assert not set(ADDED_LATER["fees"]) & set(least["fees"])
     used = parse_spec(LEAST + "[fees]\nperformance_bps = 1\n")
     assert used.spec_hash != parse_spec(LEAST).spec_hash
-    assert json.loads(used.to_json())["spec"]["fees"]["performance_bps"] == 1
+    assert json.loads(used.to_json())["spec"]["fees"]["performance_bps"] == "1"
 
 
 def test_spec_is_frozen(lc10: IndexSpec) -> None:
