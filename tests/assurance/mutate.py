@@ -4,6 +4,7 @@
     python3 run.py mutate --count 40           the first 40 of the sample
     python3 run.py mutate --only ExchangeGuard mutants of one file, all of them
     python3 run.py mutate --again              survivors once more, with every test and the state machines
+    python3 run.py mutate --budget 60          seconds of processor time for the tests of one mutant
     python3 run.py mutate --report             what is known, without running anything
 
 Verdicts go to tests/assurance/mutation.json as they come. For each mutant: compile what depends on it with a compiler that
@@ -414,8 +415,9 @@ def judge(
     workshop: Workshop,
     server: Server,
     order: Order,
+    budget: float,
     *,
-    thorough: bool,
+    machines: bool,
 ) -> dict[str, Any]:
     """The verdict on one mutant."""
     if isinstance(built, str):
@@ -423,14 +425,14 @@ def judge(
     harness = workshop.harness(mutant)
     if harness is not None and (noticed := twins.notice(harness["bytecode"])):
         return {"status": "killed", "by": noticed}
-    said = server.ask(built, order.tests_for(mutant), 10**6 if thorough else BUDGET)
+    said = server.ask(built, order.tests_for(mutant), budget)
     order.clock(said.get("times", {}))
     if said["outcome"] in ("killed", "timeout"):
         order.learn(mutant, said["test"])
         return {"status": said["outcome"], "by": said["test"], "words": said["words"][-160:], "ran": said.get("ran", 0)}
     if said["outcome"] == "broken":
         return {"status": "broken", "by": "", "words": said["words"]}
-    if thorough and set(built) & {"IndexToken", "ExchangeGuard", "Rebalancer", "PriceOracle", "IndexLens"}:
+    if machines and set(built) & {"IndexToken", "ExchangeGuard", "Rebalancer", "PriceOracle", "IndexLens"}:
         try:
             noticed = machines_notice(workshop.everything(mutant), MACHINES)
         except CompileError:
@@ -489,6 +491,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", default=SEED)
     parser.add_argument("--only", default="", help="part of a file's name")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--budget", type=float, default=0.0, help="{s} of processor time for the tests of one mutant")
     parser.add_argument("--report", action="store_true")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
@@ -530,7 +533,8 @@ def main(arguments: list[str]) -> int:
                     building[near.id] = ahead.submit(workshop.build, near)
             built = building.pop(mutant.id).result()
             before = time.monotonic()
-            verdict = judge(mutant, built, twins, workshop, server, order, thorough=chosen.again)
+            budget = chosen.budget or (10**6 if chosen.again else BUDGET)
+            verdict = judge(mutant, built, twins, workshop, server, order, budget, machines=chosen.again)
             results[mutant.id] = {
                 "mutant": str(mutant), "file": mutant.file, **verdict, "seconds": round(time.monotonic() - before, 1)
             }  # fmt: skip

@@ -3,6 +3,10 @@
 index
 ├── when it was deprecated
 │   └── it exchanges nothing any more, and says until when
+├── when its fee module is set
+│   └── the event names the module
+└── when a module mints shares while a streaming fee is pending
+    └── the supply word rises by the shares, from what the fee has accrued
 rebalancer
 ├── given a policy whose largest trade is no whole number of nano-dollars
 │   └── it is rounded down
@@ -13,7 +17,8 @@ guard
 
 from __future__ import annotations
 
-from tests.contracts.support import D27, HOUR, WAD, ceil_div, policy_with, wait, why
+from offchain.reference.basket_math import SupplyWord, effective_supply
+from tests.contracts.support import D27, HOUR, WAD, YEAR, ceil_div, now, policy_with, wait, why
 
 
 def test_a_deprecated_index_exchanges_nothing(mixed, world, strategist):
@@ -26,6 +31,23 @@ def test_a_deprecated_index_exchanges_nothing(mixed, world, strategist):
     assert (mixed.token.mintPausedUntil(), mixed.token.exchangePausedUntil()) == (forever, forever)
     wait(HOUR)
     assert why(world.rebalancer.swap, order, sender=strategist) == ("ExchangePaused", forever)
+
+
+def test_setting_a_fee_module_names_it_in_the_event(mixed, eve):
+    tx = mixed.govern(mixed.token.setFeeModule, eve)
+    assert tx.events["SetFeeModule"]["module"] == mixed.token.feeModule() == eve
+
+
+def test_fee_shares_of_a_module_come_on_top_of_a_pending_streaming_fee(world, bob, eve):
+    index = world.create([world.token(), world.token(6)], streaming_fee=5 * 10**16)
+    index.govern(index.token.setFeeModule, eve)
+    wait(YEAR)
+    base, issued, since = index.token.supplyWord()
+    index.token.mintFeeShares(WAD, bob, {"from": eve})
+    word = SupplyWord(base=base, issued=issued, since=since)
+    accrued = effective_supply(word, index.token.streamingRate(), now())
+    assert accrued > issued + WAD, "nothing is pending, and a supply that is too low would not be seen"
+    assert index.token.supplyWord() == (accrued + WAD, issued + WAD, now())
 
 
 def test_largest_trade_is_rounded_down(world, strategist):
