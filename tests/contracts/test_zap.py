@@ -288,7 +288,7 @@ def test_mint_paid_in_ether_returns_ether(street, usdc, index, zap, bob):
 def test_mint_paid_in_wrapped_ether_returns_wrapped_ether(street, usdc, index, zap, bob):
     street.give(street.weth.address, bob, ETHER)
     weth = street.weth.functions
-    weth.approve(zap.address, ETHER).transact({"from": bob.address})
+    assert web3.eth.get_transaction_receipt(weth.approve(zap.address, ETHER).transact({"from": bob.address}))
     calls = [street.buy(street.weth.address, usdc, 510 * 10**6, most=ETHER), *purchases(street, usdc, index, 5 * WAD)]
     zap.mint(payment(street.weth.address, ETHER), order(index, shares=5 * WAD, receiver=bob),
              route(*calls), {"from": bob})  # fmt: skip
@@ -307,9 +307,10 @@ def test_change_that_a_contract_does_not_take_as_ether_comes_wrapped(street, usd
     )
     web3.provider.make_request("anvil_impersonateAccount", [contract.address])
     fields = {"from": contract.address, "to": zap.address, "value": hex(ETHER), "data": data, "gas": hex(5_000_000)}
-    web3.provider.make_request(
+    sent = web3.provider.make_request(
         "eth_sendTransaction", [{**fields, "maxFeePerGas": "0x0", "maxPriorityFeePerGas": "0x0"}]
     )
+    assert web3.eth.get_transaction_receipt(sent["result"])["status"] == 1
     assert index.token.balanceOf(contract) == WAD
     assert ETHER * 93 // 100 < street.weth.functions.balanceOf(contract.address).call() < ETHER * 95 // 100
 
