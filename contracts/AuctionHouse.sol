@@ -63,7 +63,7 @@ contract AuctionHouse is IAuctionHouse, ITaker {
 
     /// @inheritdoc IAuctionHouse
     function setAuctionPolicy(address index, AuctionPolicy calldata policy) external {
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         _checkBound("maxPremium", policy.maxPremium, 0, Constants.MAX_PREMIUM);
         _checkBound("maxDiscount", policy.maxDiscount, 0, Constants.MAX_SLIPPAGE);
         if (policy.maxDuration != 0) {

@@ -85,7 +85,7 @@ contract ExchangeGuard is IExchangeGuard {
     /// @inheritdoc IExchangeGuard
     function setLimits(address index, Limits calldata limits) external {
         Limits memory old = _registeredLimits(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         // What drained so far drained at the old pace.
         _budgets[index] = _drained(index, old);
         _setLimits(index, limits);

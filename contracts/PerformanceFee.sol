@@ -156,7 +156,7 @@ contract PerformanceFee is IPerformanceFee {
     /// @inheritdoc IPerformanceFee
     function setRate(address index, uint256 rate) external {
         Account memory account = _registered(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         _checkRate(rate);
         if (rate > account.rate) {
             uint256 earliest = noticeOf[index][rate];

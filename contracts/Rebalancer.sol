@@ -67,21 +67,21 @@ contract Rebalancer is IRebalancer {
     /// @inheritdoc IRebalancer
     function setPolicy(address index, Policy calldata policy) external {
         _registeredPolicy(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         _setPolicy(index, policy);
     }
 
     /// @inheritdoc IRebalancer
     function setAllowed(address index, address[] calldata tokens, bool allowed) external {
         _registeredPolicy(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         _setAllowed(index, tokens, allowed);
     }
 
     /// @inheritdoc IRebalancer
     function setWeightSource(address index, address source) external {
         _registeredPolicy(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         weightSourceOf[index] = source;
         emit SetWeightSource(index, source);
     }
@@ -89,7 +89,7 @@ contract Rebalancer is IRebalancer {
     /// @inheritdoc IRebalancer
     function startManualPlan(address index, ManualPlan calldata manual) external {
         Policy memory policy = _registeredPolicy(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         _checkStart(index, policy, manual.planId, manual.expectedVersion, manual.duration);
         _settleFees(index, _loadPlan(index));
 

@@ -42,7 +42,7 @@ contract WeightRegistry is IWeightRegistry {
     /// @inheritdoc IWeightRegistry
     function setRules(address index, Rules calldata rules) external {
         Book memory book = _registeredBook(index);
-        RoleLib.requireRole(index);
+        RoleLib.requirePower(index);
         if (book.proposalHash != 0) _drop(index, book);
         _setRules(index, rules);
     }

@@ -29,6 +29,7 @@ from offchain.chain.deploy import (
     IndexDeployment,
     create_index,
     deploy_core,
+    hand_over,
     list_shortfalls,
     read_words,
     require_balances,
@@ -48,6 +49,7 @@ from offchain.chain.deployments import (
     shown,
 )
 from offchain.chain.feeds import AnyFeed
+from offchain.chain.governance import VoteTerms, deploy_governance, deploy_timelock
 from offchain.chain.markets import live_market, local_manifest, local_market
 from offchain.chain.sources import build_feed, read_price
 from offchain.chain.terms import MINUTE, IndexTerms, Limits, ListedToken, Policy, limits_of, policy_of
@@ -66,6 +68,7 @@ PRICE_DECIMALS = 36  # of D27{nUSD/tok} for a whole token without decimals: 27 +
 
 # {gas} measured; for the estimate that is shown before anything is sent.
 CORE_GAS, FEED_GAS, INDEX_GAS, COMPONENT_GAS = 35_000_000, 340_000, 6_500_000, 300_000
+GOVERNANCE_GAS = 9_500_000  # votes, governor and timelock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +151,7 @@ def plan_launch(w3: Web3, account: str, file: str) -> LaunchPlan:
             require_balances(w3, account, _seed(terms), purpose=f"the seed of {spec.symbol}")
     gas = 0 if existing else (0 if core_exists else CORE_GAS) + FEED_GAS * len(tokens)
     gas += 0 if existing else INDEX_GAS + COMPONENT_GAS * len(terms.components)
+    gas += GOVERNANCE_GAS if existing is None and spec.governance.kind == "votes" else 0
     return LaunchPlan(
         spec=spec,
         chain_id=chain_id,
@@ -273,7 +277,10 @@ def launch(w3: Web3, signer: Signer, plan: LaunchPlan) -> Launched:
                 decision=None if plan.decision is None else json.loads(plan.decision.to_json()),
                 market=plan.market,
             )
-            index = create_index(w3, signer, core, plan.terms, journal=record)
+            if plan.spec.governance.kind == "votes":
+                index = _create_governed(w3, signer, core, plan, record)
+            else:
+                index = create_index(w3, signer, core, plan.terms, journal=record)
             record.note(index=index_note(index))
         steps = [core_record.known(name) for name in core_record.steps] + [record.known(name) for name in record.steps]
         verify = write_verification(folder, [step for step in steps if step is not None])
@@ -357,6 +364,38 @@ def forget_earlier_local_chain(w3: Web3) -> None:
 
 
 # --- internals --------------------------------------------------------------------------------------------------------
+
+
+def _create_governed(w3: Web3, signer: Signer, core: Core, plan: LaunchPlan, record: Record) -> IndexDeployment:
+    """An index that its holders govern: the timelock first, then the index, the vote, and last the hand-over."""
+    votes = VoteTerms.from_spec(plan.spec)
+    timelock = deploy_timelock(w3, signer, votes, journal=record)
+    governor = plan.terms.governor  # who [roles] names: where fees go to him, they go to the vote
+
+    def known_as(account: str) -> str:
+        return timelock if account == governor else account
+
+    terms = dataclasses.replace(
+        plan.terms,
+        governor=timelock,
+        fee_recipient=known_as(plan.terms.fee_recipient),
+        fee_table=tuple((known_as(who), part) for who, part in plan.terms.fee_table),
+        admin_delay=0,  # a vote waits in the timelock; the AccessManager need not wait again
+    )
+    index = create_index(w3, signer, core, terms, hand_over_admin=False, journal=record)
+    governance = deploy_governance(
+        w3,
+        signer,
+        index=index.address,
+        symbol=index.symbol,
+        timelock=timelock,
+        guardian=terms.guardian,
+        terms=votes,
+        journal=record,
+    )
+    hand_over(w3, signer, index.authority, timelock)
+    record.note(governance=dataclasses.asdict(governance))
+    return index
 
 
 def _market(w3: Web3, spec: IndexSpec, tokens: Sequence[ListedToken]) -> tuple[Market, str]:

@@ -11,6 +11,7 @@ from offchain.chain.deployments import shown
 from offchain.chain.tables import columns, facts, shares, usd
 from offchain.chain.terms import IndexTerms
 from offchain.launch import Launched, LaunchPlan
+from offchain.spec.model import GovernanceRules
 from offchain.units import D27, NANO, WAD, format_percent, format_tokens, format_usd, format_weight
 
 
@@ -21,6 +22,7 @@ def plan_text(w3: Web3, plan: LaunchPlan) -> str:
         return f"{title}: deployed already, nothing to send"
     terms = plan.terms
     delay = f", whose actions wait {terms.admin_delay // 3600} h" if terms.admin_delay else ""
+    by_vote = plan.spec.governance.kind == "votes"
     rows = [
         ("account", _who(w3, plan.account)),
         ("core", "exists" if plan.core_exists else "will be deployed"),
@@ -31,7 +33,7 @@ def plan_text(w3: Web3, plan: LaunchPlan) -> str:
             f"{format_percent(terms.streaming_fee / WAD)} a year, mint {format_percent(terms.mint_fee / WAD)}, "
             f"redeem {format_percent(terms.redeem_fee / WAD)}{_performance(terms)}",
         ),
-        ("governor", _who(w3, terms.governor) + delay),
+        ("governor", _vote(plan.spec.governance) if by_vote else _who(w3, terms.governor) + delay),
         ("guardian", _who(w3, terms.guardian)),
         ("strategist", _who(w3, terms.strategist)),
         ("gas", _gas(plan)),
@@ -65,6 +67,13 @@ def launched_text(done: Launched) -> str:
     rows += [("transaction", f"{done.index.tx} in block {done.index.block}")]
     rows += [("written", shown(path)) for path in done.files]
     return "\n" + facts(rows)
+
+
+def _vote(rules: GovernanceRules) -> str:
+    return (
+        f"the holders: {rules.voting_delay_hours} h notice, {rules.voting_period_hours} h vote, "
+        f"{rules.timelock_hours} h timelock, quorum {rules.quorum_percent} % of all shares"
+    )
 
 
 def _basket(plan: LaunchPlan) -> str:

@@ -9,9 +9,11 @@ A repeated call goes on where the last one stopped. On a live network it asks on
 
 from __future__ import annotations
 
-from offchain.chain.accounts import resolve
+from offchain.chain.accounts import name_of, resolve
 from offchain.chain.deploy import hand_over
-from offchain.chain.deployments import open_core
+from offchain.chain.deployments import first_block, open_core
+from offchain.chain.roles import read_deployed
+from offchain.chain.roles_text import roles_text
 from offchain.launch import launch, plan_launch
 from offchain.launch_tables import launched_text, plan_text, question
 from scripts.terminal import account_name, confirm, node, one_line_errors, signer, usage
@@ -27,7 +29,10 @@ def main(file: str = "", account: str = "") -> None:
         print(plan_text(w3, plan))
         if plan.existing is None:
             confirm(w3, question(plan))
-        print(launched_text(launch(w3, signer(w3, name) if plan.existing is None else plan.account, plan)))
+        done = launch(w3, signer(w3, name) if plan.existing is None else plan.account, plan)
+        print(launched_text(done))
+        roles = read_deployed(w3, done.index, from_block=first_block(w3.eth.chain_id))
+        print("\n" + roles_text(roles, lambda address: name_of(w3, address)))
 
 
 def core_governor(governor: str = "", account: str = "", delay_hours: str = "0") -> None:

@@ -263,6 +263,7 @@ interface IIndexToken {
     /// @notice Ends minting and exchanging for good; redeem and claim go on.
     function deprecate() external;
 
-    /// @notice Gives up a power of this contract for good, whatever the authority says later.
+    /// @notice Gives up a power of this contract for good, whatever the authority says later. Settings that modules keep for
+    /// this index (those that ask `RoleLib.requirePower`, such as `setPolicy` and `setLimits`) are given up the same way.
     function abdicate(bytes4 selector) external;
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IAuthority} from "@openzeppelin/contracts/access/manager/IAuthority.sol";
 
+import {IIndexToken} from "../interfaces/IIndexToken.sol";
 import {Errors} from "./Errors.sol";
 
 /// @title RoleLib
@@ -18,5 +19,12 @@ library RoleLib {
     /// @notice Whether the authority of `index` lets the caller call `selector` of this contract now.
     function hasRole(address index, bytes4 selector) internal view returns (bool) {
         return IAuthority(IAccessManaged(index).authority()).canCall(msg.sender, address(this), selector);
+    }
+
+    /// @notice The same for a setting of the governor, which the index may have given up for good: `abdicate` with the
+    /// selector of this function freezes it, whoever governs later.
+    function requirePower(address index) internal view {
+        require(!IIndexToken(index).abdicated(msg.sig), Errors.Abdicated(msg.sig));
+        requireRole(index);
     }
 }

@@ -2,7 +2,6 @@
 
     timelock = deploy_timelock(w3, signer, terms)               before the index: it will be its governor
     governance = deploy_governance(w3, signer, index, timelock, guardian, terms)
-    find_governance(w3, timelock)                               what governs an index, from the chain alone
 
 The signer names the proposer of the timelock and renounces in the same transaction; afterwards nobody administers it but
 itself. Whoever holds the index's governor role then is the vote, and every action waits the timelock's delay.
@@ -14,12 +13,14 @@ from dataclasses import dataclass
 
 from web3 import Web3
 from web3.contract.contract import Contract
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
 
 from offchain.chain.artifacts import artifact
 from offchain.chain.deploy import Journal, deploy_step
+from offchain.chain.terms import HOUR
 from offchain.chain.transactions import Signer, address_of, at, send
 from offchain.errors import ChainError
+from offchain.spec.model import IndexSpec
+from offchain.units import fraction_to_wad
 
 VOTES, GOVERNOR, TIMELOCK = "IndexVotes", "IndexGovernor", "IndexTimelock"
 
@@ -34,6 +35,19 @@ class VoteTerms:
     proposal_threshold: int
     quorum_percent: int
     timelock_delay: int
+
+    @classmethod
+    def from_spec(cls, spec: IndexSpec) -> VoteTerms:
+        """The terms of a spec's [governance]."""
+        rules = spec.governance
+        return cls(
+            voting_delay=rules.voting_delay_hours * HOUR,
+            voting_period=rules.voting_period_hours * HOUR,
+            vote_extension=rules.late_vote_hours * HOUR,
+            proposal_threshold=fraction_to_wad(rules.proposal_threshold),
+            quorum_percent=rules.quorum_percent,
+            timelock_delay=rules.timelock_hours * HOUR,
+        )
 
     def settings(self, guardian: str) -> tuple[int | str, ...]:
         """IndexGovernor.Settings."""
@@ -103,14 +117,3 @@ def deploy_governance(
             "deploy the index again under another symbol"
         )
     return governance
-
-
-def find_governance(w3: Web3, timelock: str, governor: str) -> Governance | None:
-    """The governance that a pair of addresses is, or None when they are something else."""
-    reader = at(w3, artifact(GOVERNOR), governor)
-    try:
-        names_it = reader.functions.timelock().call() == timelock
-        votes = str(reader.functions.token().call())
-    except (BadFunctionCallOutput, ContractLogicError, Web3RPCError):
-        return None
-    return Governance(votes=votes, governor=governor, timelock=timelock) if names_it else None

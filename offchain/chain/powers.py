@@ -13,6 +13,16 @@ from eth_utils.abi import function_abi_to_4byte_selector
 from offchain.chain.core import ADMIN, GUARDIAN, STRATEGIST, contract_artifact
 
 NONE = "none: leave before"
+SETTINGS = {  # of modules, which the index can give up by `abdicate` as it can its own powers
+    ("Rebalancer", "setPolicy"),
+    ("Rebalancer", "setAllowed"),
+    ("Rebalancer", "setWeightSource"),
+    ("Rebalancer", "startManualPlan"),
+    ("ExchangeGuard", "setLimits"),
+    ("AuctionHouse", "setAuctionPolicy"),
+    ("WeightRegistry", "setRules"),
+    ("PerformanceFee", "setRate"),
+}
 FEE_NOTICE = "a rise waits 3 days after its announcement"
 
 
@@ -25,6 +35,11 @@ class Power:
     role: int
     text: str
     limit: str
+
+    @property
+    def can_be_given_up(self) -> bool:
+        """Whether `abdicate` of the index freezes it: its own powers, and the settings that modules keep for it."""
+        return self.contract == "IndexToken" or (self.contract, self.function) in SETTINGS
 
     @property
     def selector(self) -> bytes:
@@ -96,6 +111,32 @@ POWERS = (
         (
             ("register", ADMIN, "register the index with limits", "once"),
             ("setLimits", ADMIN, "set loss and turnover budgets", "loss 5 % of NAV a window of at least 1 hour"),
+        ),
+    ),
+    *_powers(
+        "WeightRegistry",
+        (
+            ("register", ADMIN, "register the index with rules and first weights", "once"),
+            ("setRules", ADMIN, "set bounds, delay and methodology of weights", "the rebalancer's policy"),
+            ("propose", STRATEGIST, "propose the weights of the next epoch", "the rules; they wait and can be vetoed"),
+            ("veto", GUARDIAN, "drop proposed weights", "moves nothing"),
+        ),
+    ),
+    *_powers(
+        "PerformanceFee",
+        (
+            ("register", ADMIN, "register the index with a performance fee", "20 % of gains; once"),
+            ("announceRate", ADMIN, "announce a higher performance fee", "20 % of gains"),
+            ("setRate", ADMIN, "set the performance fee", f"20 % of gains; {FEE_NOTICE}"),
+            ("setInterval", ADMIN, "set the time between performance fees", "7 to 365 days"),
+            ("recount", ADMIN, "measure the index anew for the performance fee", "the high-water mark does not fall"),
+        ),
+    ),
+    *_powers(
+        "FeeSplitter",
+        (
+            ("setTable", ADMIN, "say who shares the fees", "fees only"),
+            ("finalise", ADMIN, "freeze who shares the fees", "cannot be taken back"),
         ),
     ),
     *_powers("PriceOracle", (("setFeed", ADMIN, "set the price feed of a token", NONE),)),

@@ -272,6 +272,12 @@ class _Reader:
         ):
             if function in names and (address := str(self.ask(reader, function, *arguments))) != ZERO:
                 found[kind] = address
+        splitter, code = str(self.ask(self.token, "feeRecipient")), artifact("FeeSplitter")
+        try:
+            self.ask(at(self.w3, code, splitter), "isFinal", self.index)
+            found["FeeSplitter"] = splitter
+        except _REFUSED:
+            pass  # fees go to an account, or to a contract of another kind
         return found
 
     def _held(self, manager: _Manager, contracts: Mapping[str, str]) -> list[Held]:
@@ -283,7 +289,7 @@ class _Reader:
             is_closed = bool(manager.ask("isTargetClosed", target))
             for power in powers_of("PerformanceFee" if kind == "FeeModule" else kind):
                 role = int(manager.ask("getTargetFunctionRole", target, power.selector))
-                gone = kind == "IndexToken" and bool(self.ask(self.token, "abdicated", power.selector))
+                gone = power.can_be_given_up and bool(self.ask(self.token, "abdicated", power.selector))
                 found.append(
                     Held(
                         power=power,
@@ -335,8 +341,8 @@ class _Reader:
                 contract=names[0].contract if names else "unknown contract",
                 function=names[0].function if names else "0x" + selector.hex(),
                 role=role,
-                text=f"{names[0].text if names else 'call 0x' + selector.hex()} (not a contract the index uses)",
-                limit="not known here",
+                text=f"{names[0].text if names else 'call 0x' + selector.hex()} (not used by the index now)",
+                limit=names[0].limit if names else "not known here",
             )
             found.append(
                 Held(power=power, target=target, role=role, members=() if role == PUBLIC else manager.members(role))
@@ -483,8 +489,10 @@ class _Reader:
                 yield f"anyone may {item.power.text} ({name})"
             elif item.role != item.power.role:
                 yield f"{name} belongs to {role_name(item.role)}, usually to {role_name(item.power.role)}"
+        usual = {(power.contract, power.function, power.role) for power in POWERS}
         for item in strays:
-            yield f"{role_name(item.role)} may call {item.power.function} of {item.target}, which the index does not use"
+            if (item.power.contract, item.power.function, item.role) not in usual:
+                yield f"{role_name(item.role)} may call {item.power.function} of {item.target}, which the index does not use"
 
     @staticmethod
     def _dangers_of_oracle(own: _Manager, others: _Manager, oracle: str, guards_oracle: str) -> Iterable[str]:

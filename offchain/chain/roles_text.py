@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from offchain.canonical import utc_text
 from offchain.chain.roles import PUBLIC, Held, Member, Roles, Vote, duration, role_name
-from offchain.chain.tables import facts
+from offchain.chain.tables import facts, shares
+from offchain.chain.voting import Proposal
 
 _HEAD = ("power", "role", "who", "waits", "hard limit")
 
@@ -22,6 +23,30 @@ def roles_text(roles: Roles, name: Callable[[str], str] = str) -> str:
         "\n".join(["dangers", *(f"  ! {text}" for text in roles.dangers)]) if roles.dangers else "dangers  none found",
     ]
     return "\n\n".join(parts)
+
+
+def proposals_text(roles: Roles, proposals: Sequence[Proposal]) -> str:
+    """Each proposal with its number, times and votes."""
+    if not proposals:
+        return f"{roles.symbol}: nothing has been proposed"
+    return "\n\n".join(_proposal(proposal) for proposal in proposals)
+
+
+def _proposal(proposal: Proposal) -> str:
+    rows = [
+        ("proposal", str(proposal.id)),
+        ("text", proposal.text),
+        ("state", proposal.state),
+        ("voting", f"{_time(proposal.voting_starts)} to {_time(proposal.voting_ends)}"),
+        (
+            "votes",
+            f"{shares(proposal.in_favour)} for, {shares(proposal.against)} against, {shares(proposal.abstaining)} abstain; "
+            f"{shares(proposal.quorum)} needed",
+        ),
+    ]
+    if proposal.due:
+        rows.append(("due", _time(proposal.due)))
+    return facts(rows)
 
 
 def _targets(roles: Roles) -> list[tuple[str, str]]:

@@ -197,6 +197,33 @@ class RoleRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GovernanceRules:
+    """[governance]: whether an account or the holders' vote is governor, and how a vote goes."""
+
+    kind: str = key(
+        Choice(options=("account", "votes")),
+        default="account",
+        doc='"account": roles.governor governs; "votes": the holders do, by wrapped shares and a timelock.',
+    )
+    voting_delay_hours: int = key(
+        Integer(low=1, high=336), unit="hours", default=24, doc="From a proposal to the count of the votes."
+    )
+    voting_period_hours: int = key(Integer(low=24, high=720), unit="hours", default=120, doc="How long a vote lasts.")
+    late_vote_hours: int = key(
+        Integer(low=0, high=720), unit="hours", default=24, doc="Least time left to vote once the quorum is reached."
+    )
+    proposal_threshold: float = key(
+        Number(low=0, high=0.05), unit="of 1", default=0.01, doc="Part of the wrapped shares a proposer needs."
+    )
+    quorum_percent: int = key(
+        Integer(low=1, high=30), unit="% of all shares", default=4, doc="Votes for, or abstaining, that a vote needs."
+    )
+    timelock_hours: int = key(
+        Integer(low=24, high=720), unit="hours", default=48, doc="From the end of a vote to what it changes."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Component:
     """[[components]]: one token on a real network; on the local devnet its manifest lists them instead."""
 
@@ -233,6 +260,7 @@ class IndexSpec:
     guard: GuardRules
     seed: SeedRules
     roles: RoleRules
+    governance: GovernanceRules
     components: tuple[Component, ...] = ()
     feeds: tuple[FeedRules, ...] = ()
 
@@ -288,4 +316,5 @@ SECTIONS: dict[str, type] = {
     "guard": GuardRules,
     "seed": SeedRules,
     "roles": RoleRules,
+    "governance": GovernanceRules,
 }
