@@ -60,7 +60,7 @@ def proof(
 SHORT_UP = ("BasketMath", "(shares * available + supply - 1) / supply", "(shares * available) / supply")
 LONG_UP = ("BasketMath", "FixedPointMathLib.fullMulDivUp(", "FixedPointMathLib.fullMulDiv(")
 SHORT_DOWN = ("BasketMath", "return shares * available / supply;", "return (shares * available + supply - 1) / supply;")
-LONG_DOWN = ("BasketMath", "FixedPointMathLib.fullMulDiv(", "FixedPointMathLib.fullMulDivUp(")
+LONG_DOWN = ("BasketMath", "FixedPointMathLib.fullMulDiv(shares, ", "FixedPointMathLib.fullMulDivUp(shares, ")
 OVERFLOW = ("BasketMath", "(shares | available) < 1 << 128", "(shares | available) < 1 << 129")
 
 

@@ -61,7 +61,7 @@ BUGS: tuple[Bug, ...] = (
     make("sells-what-is-claimed", 1, IndexMachine, TOKEN, "sold[i].zeroFloorSub(claimsOwed[outs[i].token])", "sold[i]"),
     # 2 backing
     make("mint-down", 2, IndexMachine, BASKET, "(shares * available + supply - 1) / supply", "shares * available / supply", Patch(file=BASKET, old="FixedPointMathLib.fullMulDivUp(", new="FixedPointMathLib.fullMulDiv(")),
-    make("redeem-up", 2, IndexMachine, BASKET, "                return shares * available / supply;", "                return (shares * available + supply - 1) / supply;", Patch(file=BASKET, old="FixedPointMathLib.fullMulDiv(", new="FixedPointMathLib.fullMulDivUp(")),
+    make("redeem-up", 2, IndexMachine, BASKET, "                return shares * available / supply;", "                return (shares * available + supply - 1) / supply;", Patch(file=BASKET, old="FixedPointMathLib.fullMulDiv(shares, ", new="FixedPointMathLib.fullMulDivUp(shares, ")),
     make("pays-out-claims", 2, IndexMachine, TOKEN, "if ((deferMask | claims) >> i & 1 == 0) {", "if (deferMask >> i & 1 == 0) {"),
     make("no-delivery-check", 2, IndexMachine, TOKEN, "if (received < amount) revert Errors.ShortDelivery(token, received, amount);", ""),
     make("fee-is-retroactive", 2, IndexMachine, TOKEN, "        _writeSupply(supply, issued, block.timestamp);\n", ""),
