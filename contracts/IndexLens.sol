@@ -13,6 +13,7 @@ import {Leg} from "./interfaces/ITaker.sol";
 import {Constants} from "./libraries/Constants.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {FeeMath} from "./libraries/FeeMath.sol";
+import {HoldingsLib} from "./libraries/HoldingsLib.sol";
 import {TokenLib} from "./libraries/TokenLib.sol";
 import {TradeMath} from "./libraries/TradeMath.sol";
 import {FixedPointMathLib} from "solady/src/utils/FixedPointMathLib.sol";
@@ -127,7 +128,7 @@ contract IndexLens is IIndexLens {
         (plan.prices, available) = (new uint256[](n), new uint256[](n));
         for (uint256 i; i < n; ++i) {
             plan.prices[i] = oracle.tryPrice(plan.tokens[i]);
-            available[i] = _availableOf(index, plan.tokens[i], IIndexToken(index).claimsOwed(plan.tokens[i]));
+            (, available[i]) = HoldingsLib.available(index, plan.tokens[i]);
             if (i < count) nav += TradeMath.valueDown(available[i], plan.prices[i]);
         }
     }
@@ -145,7 +146,7 @@ contract IndexLens is IIndexLens {
         uint256 total;
         uint256[] memory values = new uint256[](tokens.length); // of the target, or of what is held before the first plan
         for (uint256 i; i < tokens.length; ++i) {
-            uint256 amount = _availableOf(index, tokens[i], IIndexToken(index).claimsOwed(tokens[i]));
+            (, uint256 amount) = HoldingsLib.available(index, tokens[i]);
             if (planId != 0) {
                 IRebalancer.Target memory target = rebalancer.targetOf(index, tokens[i]);
                 amount = target.planId == planId ? target.unit : 0;
@@ -163,10 +164,10 @@ contract IndexLens is IIndexLens {
     }
 
     /// @inheritdoc IIndexLens
-    function getReserve(address index, address token) external view returns (uint256) {
+    function getReserve(address index, address token) external view returns (uint256 balance) {
         require(!IIndexToken(index).locked(), Errors.IndexLocked(index));
         if (!isConstituent(index, token)) return 0;
-        return _availableOf(index, token, IIndexToken(index).claimsOwed(token));
+        (, balance) = HoldingsLib.available(index, token);
     }
 
     /// @inheritdoc IIndexLens
@@ -280,7 +281,7 @@ contract IndexLens is IIndexLens {
         component.token = token;
         (component.symbol, component.decimals) = _describe(token);
         component.claimsOwed = IIndexToken(state.index).claimsOwed(token);
-        component.available = _availableOf(state.index, token, component.claimsOwed);
+        (, component.available) = HoldingsLib.available(state.index, token);
         component.price = IPriceOracle(IRebalancer(state.rebalancer).oracle()).tryPrice(token);
         component.value = TradeMath.valueDown(component.available, component.price);
         IRebalancer.Target memory target = IRebalancer(state.rebalancer).targetOf(state.index, token);
@@ -288,12 +289,6 @@ contract IndexLens is IIndexLens {
         if (!component.planned) return component;
         component.unit = target.unit;
         (component.surplus, component.deficit) = IRebalancer(state.rebalancer).gapOf(state.index, token);
-    }
-
-    /// @dev {tok} after claims; zero for a token that does not answer.
-    function _availableOf(address index, address token, uint256 owed) private view returns (uint256) {
-        (, uint256 balance) = TokenLib.tryBalanceOf(token, index, Constants.BALANCE_GAS);
-        return balance > owed ? balance - owed : 0;
     }
 
     /// @dev What a token says of itself, whatever it says and however: text, one word of text (as MKR does), or nothing.
