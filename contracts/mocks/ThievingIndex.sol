@@ -92,6 +92,10 @@ contract ThievingIndex {
         return true;
     }
 
+    function abdicated(bytes4) external pure returns (bool) {
+        return false;
+    }
+
     function locked() external pure returns (bool) {
         return false;
     }
