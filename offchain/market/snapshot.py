@@ -2,6 +2,7 @@
 
     market.until(t)      the same market with nothing after t in it: later rows, and coins first seen later, are gone
     market.snapshot(t)   what the methodology reads: one row of facts per coin, with a canonical JSON and a hash
+    market.history(t)    what signals and risk look back on: daily arrays up to t
 
 A row dated d describes 00:00 UTC of day d and is known `lag` later.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, cast
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from offchain.canonical import Json, canonical_json, keccak_hex, utc_text, utc_time
 from offchain.errors import MarketDataError, MissingHistory, did_you_mean
 from offchain.market.confirm import MAX_GAP_DAYS, STATE_NAMES, Believed, Floats, believe
+from offchain.market.fields import PANELS, SERIES
+from offchain.market.history import History
 from offchain.market.validation import Finding, validate
 
 FORMAT = "ballast-market/1"
@@ -183,6 +186,7 @@ class Market:
     """A daily panel. Each frame: rows UTC midnights without a hole, columns coin ids in order; USD; NaN is unknown.
 
     `meta`: indexed by id, columns symbol, name, tags (";"-separated), decimals. The frames cannot be written to.
+    `panels`: {field: frame of the same shape} and `series`: {name: one number a day}, of `fields.py`; see `with_fields`.
     """
 
     price: pd.DataFrame
@@ -192,6 +196,8 @@ class Market:
     source: str = "memory"
     lag: timedelta = timedelta(0)
     findings: tuple[Finding, ...] = ()
+    panels: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    series: Mapping[str, pd.Series] = field(default_factory=dict)
     _known: dict[str, Believed] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -255,7 +261,7 @@ class Market:
                 f"{self.source}: nothing is known at {utc_text(time)}; the data begins {self.start:%Y-%m-%d}. "
                 "Ask for a later time or give older data"
             )
-        if rows == len(self.dates):
+        if rows == len(self.dates) and not self._has_late_fields(time):
             return self
         columns = np.flatnonzero(self._first_seen < rows)
         ids = [self.ids[column] for column in columns]
@@ -271,9 +277,94 @@ class Market:
             meta=self.meta.loc[ids].copy(),
             source=self.source,
             lag=self.lag,
+            panels={
+                name: _sealed(self._known_of(name, time)[:rows, columns], self.dates[:rows].copy(), ids)
+                for name in self.panels
+            },
+            series={
+                name: pd.Series(self._known_of(name, time)[:rows], index=self.dates[:rows]) for name in self.series
+            },
         )
         past._known.update(known)
         return past
+
+    def with_fields(
+        self, panels: Mapping[str, pd.DataFrame] | None = None, series: Mapping[str, pd.Series] | None = None
+    ) -> Market:
+        """The same market with more fields of `fields.py`; dates and coins it does not know are left out.
+
+        Raises MarketDataError for a name that is no field.
+        """
+        new_panels = {name: self._fitted(name, frame) for name, frame in (panels or {}).items()}
+        new_series = {
+            name: pd.Series(values.reindex(self.dates).to_numpy(dtype=np.float64), index=self.dates)
+            for name, values in (series or {}).items()
+        }
+        for name in [*new_panels, *new_series]:
+            known = PANELS if name in new_panels else SERIES
+            if name not in known:
+                raise MarketDataError(f'"{name}" is no field; known are {", ".join(known)}.{did_you_mean(name, known)}')
+        return replace(self, panels={**self.panels, **new_panels}, series={**self.series, **new_series})
+
+    def history(
+        self, t: Time, *, days: int, fields: Sequence[str] = ("price",), ids: Collection[str] | None = None
+    ) -> History:
+        """What a decision at `t` may look back on: the newest `days` days, of all coins known then or of `ids`.
+
+        "price" and "market_cap" are believed values (see confirm.py). Raises MissingHistory for a field nobody filled.
+        """
+        past = self.until(t)
+        late = (as_utc(t).date() - (past.end + past.lag).date()).days
+        if late > MAX_GAP_DAYS:
+            raise MissingHistory(
+                f"{self.source}: the data ends {past.end:%Y-%m-%d}, {late} days before {t}; fetch newer data"
+            )
+        chosen = past.ids if ids is None else tuple(sorted(set(ids) & set(past.ids)))
+        position = {name: column for column, name in enumerate(past.ids)}
+        columns = [position[name] for name in chosen]
+        panels = {name: past._field(name)[-days:, columns].copy() for name in fields if name not in SERIES}
+        series = {name: past._line(name)[-days:].copy() for name in fields if name in SERIES}
+        dates = tuple(day.date() for day in past.dates[-days:])
+        return History(t=as_utc(t), dates=dates, ids=chosen, panels=panels, series=series)
+
+    def has(self, name: str) -> bool:
+        """Whether a source filled this field or series."""
+        return name in _OWN_FIELDS or name in self.panels or name in self.series
+
+    def _field(self, name: str) -> Floats:
+        if name in ("price", "market_cap"):
+            return self._believed(name).values
+        if name in ("observed_price", "volume"):
+            return cast(Floats, (self.price if name == "observed_price" else self.volume).to_numpy())
+        if name not in self.panels:
+            raise MissingHistory(_nobody_filled(name, [*_OWN_FIELDS, *self.panels], PANELS, self.source))
+        return cast(Floats, self.panels[name].to_numpy())
+
+    def _line(self, name: str) -> Floats:
+        if name not in self.series:
+            raise MissingHistory(_nobody_filled(name, list(self.series), SERIES, self.source))
+        return self.series[name].to_numpy()
+
+    def _fitted(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        fitted = frame.reindex(index=self.dates, columns=list(self.ids)).to_numpy(dtype=np.float64)
+        return _sealed(fitted, self.dates, self.ids)
+
+    def _has_late_fields(self, time: datetime) -> bool:
+        return any(_lag_of(name) > timedelta(0) for name in (*self.panels, *self.series)) and any(
+            self._unknown_rows(name, time) for name in (*self.panels, *self.series)
+        )
+
+    def _unknown_rows(self, name: str, time: datetime) -> int:
+        """How many of the newest rows of this field were not known yet."""
+        return int((self.dates > pd.Timestamp(time - self.lag - _lag_of(name))).sum())
+
+    def _known_of(self, name: str, time: datetime) -> Floats:
+        frame = self.panels[name] if name in self.panels else self.series[name]
+        values = np.array(frame.to_numpy(), dtype=np.float64)
+        unknown = self._unknown_rows(name, time)
+        if unknown:
+            values[len(values) - unknown :] = np.nan
+        return values
 
     def believed_prices(self) -> pd.DataFrame:
         """Date × id: each day's believable price (see confirm.py); row d depends on rows up to d only."""
@@ -322,6 +413,22 @@ class Market:
         rows = zip(*columns.values(), strict=True)
         coins = tuple(CoinFacts(**cast("dict[str, Any]", dict(zip(columns, row, strict=True)))) for row in rows)
         return MarketSnapshot(t=time, source=self.source, volume_days=volume_days, coins=coins)
+
+
+_OWN_FIELDS = ("price", "observed_price", "market_cap", "volume")
+
+
+def _lag_of(name: str) -> timedelta:
+    row = PANELS.get(name) or SERIES[name]
+    return timedelta(days=row.lag_days)
+
+
+def _nobody_filled(name: str, filled: Sequence[str], known: Mapping[str, object], source: str) -> str:
+    near = did_you_mean(name, known)
+    return (
+        f'{source}: no source filled "{name}"; it has {", ".join(sorted(filled)) or "none"}. '
+        f"Add a source that has it, or leave out what needs it.{near}"
+    )
 
 
 def _sealed(values: Floats, dates: pd.DatetimeIndex, ids: Sequence[str]) -> pd.DataFrame:

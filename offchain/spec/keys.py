@@ -31,9 +31,12 @@ class Kind(Protocol):
         """The same bound as JSON Schema."""
 
 
-def key(kind: Kind, *, doc: str, unit: str = "", default: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field that is also a row of the table of keys; without a default the file must give it."""
-    return dataclasses.field(default=default, metadata={"kind": kind, "doc": doc, "unit": unit})
+def key(kind: Kind, *, doc: str, unit: str = "", default: Any = dataclasses.MISSING, later: bool = False) -> Any:
+    """A dataclass field that is also a row of the table of keys; without a default the file must give it.
+
+    `later`: the key came after index files were first hashed; while it has its default it is not part of the hash.
+    """
+    return dataclasses.field(default=default, metadata={"kind": kind, "doc": doc, "unit": unit, "later": later})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +244,11 @@ _PART_ACCOUNT, _PART_BPS = Address(names=True), Integer(low=1, high=10_000)
 
 # 0x starts an address: a mistyped one must not pass as a name
 _ACCOUNT_NAME = r"(?!0x)[A-Za-z][A-Za-z0-9_.-]{0,39}"
+
+
+COIN_ID = Text(pattern=r"[a-z0-9][a-z0-9._-]{0,79}", rule='a CoinGecko id in lower case, such as "bitcoin"')
+COIN_IDS = ListOf(item=COIN_ID)
+USD = Number(low=0, high=1e15)
 
 
 def checksum_address(address: str) -> str:

@@ -17,7 +17,9 @@ from offchain.errors import SpecError, did_you_mean
 from offchain.spec.feeds import FeedRules
 from offchain.spec.feeds import contradictions as feed_contradictions
 from offchain.spec.keys import Kind, Refused
-from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec, UniverseRules, WeightRules
+from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec
+from offchain.spec.universe_rules import UniverseRules
+from offchain.spec.weight_rules import WeightRules
 from offchain.units import to_decimal
 
 INDEXES = Path(__file__).resolve().parent.parent / "indexes"

@@ -6,25 +6,19 @@ Ratios are floats from 0 to 1; whole basis points end in `_bps`; money ends in `
 
 from __future__ import annotations
 
-import calendar as days
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from offchain.canonical import canonical_json, keccak_hex
 from offchain.spec.feeds import FeedRules
-from offchain.spec.keys import Address, Choice, FeedName, Flag, Integer, ListOf, Number, Parts, Text, fraction, key
+from offchain.spec.keys import COIN_ID, COIN_IDS, Address, Choice, FeedName, Integer, ListOf, Number, Parts, Text, key
+from offchain.spec.rebalance_rules import RebalanceRules
+from offchain.spec.risk_rules import RiskRules
+from offchain.spec.signal_rules import SignalRules
+from offchain.spec.universe_rules import UniverseRules
+from offchain.spec.weight_rules import WeightRules
 
 FORMAT = "ballast-index/1"
-CLASSES = ("stablecoin", "wrapped", "receipt", "leveraged", "commodity")
-SCHEMES = ("market_cap", "sqrt_market_cap", "equal")
-CALENDARS = ("daily", "weekly", "monthly")
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-_COIN_ID = Text(pattern=r"[a-z0-9][a-z0-9._-]{0,79}", rule='a CoinGecko id in lower case, such as "bitcoin"')
-_IDS = ListOf(item=_COIN_ID)
-_ANY_CLASS = ListOf(item=Choice(options=CLASSES))
-_USD = Number(low=0, high=1e15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,82 +33,7 @@ class Identity:
     description: str = key(
         Text(pattern=r"(?s:.{0,1000})", rule="at most 1000 characters"), default="", doc="One sentence for investors."
     )
-    benchmarks: tuple[str, ...] = key(_IDS, default=("bitcoin", "ethereum"), doc="Coins the reports compare with.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UniverseRules:
-    """[universe]: which coins may be in the index, and how a place in it is won and lost."""
-
-    top: int = key(Integer(low=1, high=50), unit="coins", doc="How many coins the index holds.")
-    exclude_classes: tuple[str, ...] = key(_ANY_CLASS, default=CLASSES, doc="Kinds of coins that are never held.")
-    exclude: tuple[str, ...] = key(_IDS, default=(), doc="Coins that are never held, by id.")
-    include_only: tuple[str, ...] = key(_IDS, default=(), doc="When given, no other coin is considered.")
-    min_age_days: int = key(Integer(low=0, high=3650), unit="days", default=30, doc="Days since the first price.")
-    min_volume_usd: float = key(_USD, unit="USD per day", default=1e6, doc="Least median daily volume.")
-    volume_days: int = key(Integer(low=1, high=365), unit="days", default=30, doc="Window of the median volume.")
-    min_market_cap_usd: float = key(_USD, unit="USD", default=0.0, doc="Least market capitalisation.")
-    buffer: int = key(
-        Integer(low=0, high=25),
-        unit="ranks",
-        default=0,
-        doc="A coin enters without a vacancy only above rank top - buffer; a held one stays up to rank top + buffer.",
-    )
-    require_tradable: bool = key(Flag(), default=True, doc="Leave out coins without a token and a feed on the chain.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightRules:
-    """[weights]: how the chosen coins share the index."""
-
-    scheme: str = key(Choice(options=SCHEMES), default="market_cap", doc="What the weights are proportional to.")
-    max_weight: float = key(fraction(above_low=True), unit="of 1", default=1.0, doc="Most one coin may weigh.")
-    min_weight: float = key(fraction(), unit="of 1", default=0.0, doc="Least a chosen coin weighs.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RebalanceRules:
-    """[rebalance]: when the basket is moved, and inside which limits."""
-
-    calendar: str = key(
-        Choice(options=CALENDARS), default="weekly", doc="How often the index is reviewed; monthly is on the 1st."
-    )
-    weekday: str = key(Choice(options=WEEKDAYS), default="monday", doc="Day of the weekly review, at 00:00 UTC.")
-    drift_band: float = key(
-        fraction(), unit="of NAV", default=0.02, doc="Drift (one-way turnover) below which nothing is traded."
-    )
-    min_trade_usd: float = key(_USD, unit="USD", default=50.0, doc="Smaller trades are dust and are left out.")
-    max_slippage_bps: int = key(Integer(low=1, high=500), unit="bps", default=100, doc="Most a trade may lose.")
-    max_trade_bps: int = key(Integer(low=1, high=10_000), unit="bps of NAV", default=1_000, doc="Largest single trade.")
-    plan_hours: int = key(Integer(low=1, high=336), unit="hours", default=48, doc="A plan expires after this time.")
-    cooldown_minutes: int = key(
-        Integer(low=0, high=1_440), unit="minutes", default=5, doc="Pause between two trades of one token."
-    )
-
-    def is_review_day(self, day: date) -> bool:
-        """Whether the calendar names this UTC day."""
-        if self.calendar == "weekly":
-            return day.weekday() == WEEKDAYS.index(self.weekday)
-        return self.calendar == "daily" or day.day == 1
-
-    def last_review(self, t: datetime) -> datetime:
-        """The latest review at or before `t`: midnight UTC of a day the calendar names."""
-        midnight = t.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        while not self.is_review_day(midnight.date()):
-            midnight -= timedelta(days=1)
-        return midnight
-
-    def next_review(self, t: datetime) -> datetime:
-        """The first review after `t`."""
-        midnight = self.last_review(t) + timedelta(days=1)
-        while not self.is_review_day(midnight.date()):
-            midnight += timedelta(days=1)
-        return midnight
-
-    @property
-    def reviews_per_year(self) -> float:
-        """Reviews in a year of 365 days, for cost estimates."""
-        return {"daily": 365.0, "weekly": 365.0 / len(days.day_name), "monthly": 12.0}[self.calendar]
+    benchmarks: tuple[str, ...] = key(COIN_IDS, default=("bitcoin", "ethereum"), doc="Coins the reports compare with.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,16 +45,32 @@ class FeeRules:
     redeem_bps: int = key(Integer(low=0, high=100), unit="bps", default=0, doc="Fee on redeemed shares.")
     recipient: str = key(Address(names=True), default="governor", doc="Who receives fees: an address or a role.")
     recipients: tuple[tuple[str, int], ...] = key(
-        Parts(max_items=16), unit="bps of the fees", default=(), doc="Several who share the fees, instead of recipient."
+        Parts(max_items=16),
+        unit="bps of the fees",
+        default=(),
+        doc="Several who share the fees, instead of recipient.",
+        later=True,
     )
     burn_bps: int = key(
-        Integer(low=0, high=10_000), unit="bps of the fees", default=0, doc="Part that is burned for the holders."
+        Integer(low=0, high=10_000),
+        unit="bps of the fees",
+        default=0,
+        doc="Part that is burned for the holders.",
+        later=True,
     )
     performance_bps: int = key(
-        Integer(low=0, high=2_000), unit="bps of the gain", default=0, doc="Fee on gains above the high-water mark."
+        Integer(low=0, high=2_000),
+        unit="bps of the gain",
+        default=0,
+        doc="Fee on gains above the high-water mark.",
+        later=True,
     )
     performance_interval_days: int = key(
-        Integer(low=7, high=365), unit="days", default=30, doc="Least time between two performance fees."
+        Integer(low=7, high=365),
+        unit="days",
+        default=30,
+        doc="Least time between two performance fees.",
+        later=True,
     )
 
     @property
@@ -227,7 +162,7 @@ class GovernanceRules:
 class Component:
     """[[components]]: one token on a real network; on the local devnet its manifest lists them instead."""
 
-    id: str = key(_COIN_ID, doc="CoinGecko id whose market data stands for this token.")
+    id: str = key(COIN_ID, doc="CoinGecko id whose market data stands for this token.")
     symbol: str = key(
         Text(pattern=r"[A-Za-z0-9.$_-]{1,20}", rule="1 to 20 letters, digits or .$_-"), doc="The token's own symbol."
     )
@@ -248,7 +183,7 @@ class Component:
 class IndexSpec:
     """One index, frozen. `spec_hash` is keccak256 of its canonical JSON with every default written out.
 
-    What came later (ADDED_LATER) is left out of it while it is as if it had never come, so that a newer version of this
+    What came later (LATER_PARTS, `later`) is left out of it while it is as if it had never come, so that a newer version of this
     package recomputes the hashes that an older one published.
     """
 
@@ -261,6 +196,8 @@ class IndexSpec:
     seed: SeedRules
     roles: RoleRules
     governance: GovernanceRules
+    signals: SignalRules
+    risk: RiskRules
     components: tuple[Component, ...] = ()
     feeds: tuple[FeedRules, ...] = ()
 
@@ -286,26 +223,22 @@ class IndexSpec:
         parts: dict[str, object] = {}
         for row in fields(self):
             part = getattr(self, row.name)
-            later = ADDED_LATER.get(row.name)
-            if later is None:
-                parts[row.name] = part
-            elif later:
+            if row.name in LATER_PARTS:
+                if part not in ((), SECTIONS.get(row.name, tuple)()):
+                    parts[row.name] = part
+            elif row.name in SECTIONS:
                 parts[row.name] = {
                     field.name: value
                     for field in fields(part)
-                    if (value := getattr(part, field.name)) != field.default or field.name not in later
+                    if (value := getattr(part, field.name)) != field.default or not field.metadata["later"]
                 }
-            elif part not in ((), SECTIONS.get(row.name, tuple)()):
+            else:
                 parts[row.name] = part
         return parts
 
 
-# Part of the file → its keys that came after its hash was first published; none: the whole part came later.
-ADDED_LATER: dict[str, tuple[str, ...]] = {
-    "feeds": (),
-    "governance": (),
-    "fees": ("recipients", "burn_bps", "performance_bps", "performance_interval_days"),
-}
+# Parts of the file that came after its hash was first published; for single keys, see `key(later=True)`.
+LATER_PARTS = ("feeds", "governance", "signals", "risk")
 
 SECTIONS: dict[str, type] = {
     "index": Identity,
@@ -317,4 +250,6 @@ SECTIONS: dict[str, type] = {
     "seed": SeedRules,
     "roles": RoleRules,
     "governance": GovernanceRules,
+    "signals": SignalRules,
+    "risk": RiskRules,
 }

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from offchain.market.confirm import CONFIRM_DAYS, MAX_GAP_DAYS
 from offchain.market.snapshot import CoinFacts, MarketSnapshot
-from offchain.spec.model import UniverseRules
+from offchain.spec.universe_rules import UniverseRules
 from offchain.universe.classes import classify
 
 MAX_IDLE_DAYS = 7

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from offchain.market.snapshot import MarketSnapshot
-from offchain.spec.model import UniverseRules
+from offchain.spec.universe_rules import UniverseRules
 from offchain.universe.eligibility import Screened, screen
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isqrt
 
 from offchain.errors import InfeasibleWeights, did_you_mean
-from offchain.spec.model import SCHEMES, WeightRules
+from offchain.spec.weight_rules import SCHEMES, WeightRules
 from offchain.units import WAD, Number, fraction_to_wad, usd_to_nano
 from offchain.weights.limits import limit_weights
 

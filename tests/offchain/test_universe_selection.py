@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from market_frames import COINS, change, daily_frame, without
 
 from offchain.market import CoinFacts, Market, MarketSnapshot
-from offchain.spec.model import UniverseRules
+from offchain.spec.universe_rules import UniverseRules
 from offchain.universe import Universe, classify, select
 
 LAST = "2024-02-29"

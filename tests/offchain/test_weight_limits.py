@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offchain.errors import InfeasibleWeights
-from offchain.spec.model import WeightRules
+from offchain.spec.weight_rules import WeightRules
 from offchain.weights import limit_weights, raw_weights, target_weights
 
 WAD = 10**18
