@@ -21,3 +21,12 @@ class Step:
     summary: str
     weights: Mapping[str, float]
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighing:
+    """Weights and how they came about. `weights`: {id: D18}, sorted by id, sums to exactly 1e18; `findings`: doubts to show."""
+
+    weights: Mapping[str, int]
+    steps: tuple[Step, ...] = ()
+    findings: tuple[str, ...] = ()

@@ -27,6 +27,20 @@ FORMAT = "ballast-history/1"
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """How far back and at which fields a stage looks; `a | b` is what both need."""
+
+    days: int = 0
+    fields: tuple[str, ...] = ()
+
+    def __or__(self, other: Needs) -> Needs:
+        return Needs(days=max(self.days, other.days), fields=tuple(sorted({*self.fields, *other.fields})))
+
+    def __bool__(self) -> bool:
+        return bool(self.fields)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class History:
     """Daily arrays up to `t`. `dates`: UTC days without a hole, oldest first; `ids`: sorted; `panels`: {field: days × coins};
