@@ -240,6 +240,40 @@ class Parts:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """A table of names and numbers, such as { momentum_90d = 0.4 }; kept as pairs sorted by name, since order says nothing.
+
+    `name` is what a name may be; `value` what each number may be; `example` is shown when it is no table.
+    """
+
+    name: Text
+    value: Number
+    example: str
+    max_items: int = 100
+
+    def read(self, value: object) -> tuple[tuple[str, float], ...]:
+        if not isinstance(value, Mapping):
+            raise Refused(f"write a table of names and numbers, such as {self.example}")
+        if len(value) > self.max_items:
+            raise Refused(f"write at most {self.max_items} names, not {len(value)}")
+        pairs = []
+        for name, number in value.items():
+            try:
+                pairs.append((self.name.read(name), self.value.read(number)))
+            except Refused as refusal:
+                raise Refused(f"{name} = {number!r}: {refusal}") from None
+        return tuple(sorted(pairs))
+
+    def schema(self) -> dict[str, object]:
+        return {
+            "type": "object",
+            "propertyNames": self.name.schema(),
+            "additionalProperties": self.value.schema(),
+            "maxProperties": self.max_items,
+        }
+
+
 _PART_ACCOUNT, _PART_BPS = Address(names=True), Integer(low=1, high=10_000)
 
 # 0x starts an address: a mistyped one must not pass as a name

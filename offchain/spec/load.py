@@ -18,6 +18,7 @@ from offchain.spec.feeds import FeedRules
 from offchain.spec.feeds import contradictions as feed_contradictions
 from offchain.spec.keys import Kind, Refused
 from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec
+from offchain.spec.signal_rules import contradictions as signal_contradictions
 from offchain.spec.universe_rules import UniverseRules
 from offchain.spec.weight_rules import WeightRules
 from offchain.units import to_decimal
@@ -132,6 +133,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
         *_universe_contradictions(spec.universe),
         *_component_contradictions(spec.components),
         *_fee_contradictions(spec.fees),
+        *signal_contradictions(spec.signals),
         *feed_contradictions(spec.feeds, [(part.symbol, part.address, part.feed) for part in spec.components]),
     ]
 
