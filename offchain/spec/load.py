@@ -18,7 +18,10 @@ from offchain.spec.feeds import FeedRules
 from offchain.spec.feeds import contradictions as feed_contradictions
 from offchain.spec.keys import Kind, Refused
 from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec
+from offchain.spec.risk_rules import contradictions as risk_contradictions
 from offchain.spec.signal_rules import contradictions as signal_contradictions
+from offchain.spec.sleeve_rules import SleeveRules
+from offchain.spec.sleeve_rules import contradictions as sleeve_contradictions
 from offchain.spec.universe_rules import UniverseRules
 from offchain.spec.weight_rules import WeightRules
 from offchain.units import to_decimal
@@ -58,15 +61,16 @@ def parse_spec(text: str, *, source: str = "<text>") -> IndexSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(source, [f"not TOML: {error}; check quotes, brackets and the = sign there"]) from error
     problems: list[str] = []
-    _report_unknown(data, [*SECTIONS, "components", "feeds"], where="", problems=problems)
+    _report_unknown(data, [*SECTIONS, "components", "feeds", "sleeves"], where="", problems=problems)
     parts = {
         name: _read_part(kind, data.get(name, {}), where=name, problems=problems) for name, kind in SECTIONS.items()
     }
     components = _read_tables(Component, data, "components", problems)
     feeds = _read_tables(FeedRules, data, "feeds", problems)
+    sleeves = _read_tables(SleeveRules, data, "sleeves", problems)
     if problems:
         raise SpecError(source, problems)
-    spec = IndexSpec(**cast("dict[str, Any]", parts), components=components, feeds=feeds)
+    spec = IndexSpec(**cast("dict[str, Any]", parts), components=components, feeds=feeds, sleeves=sleeves)
     problems = _contradictions(spec)
     if problems:
         raise SpecError(source, problems)
@@ -135,6 +139,8 @@ def _contradictions(spec: IndexSpec) -> list[str]:
         *_fee_contradictions(spec.fees),
         *signal_contradictions(spec.signals),
         *feed_contradictions(spec.feeds, [(part.symbol, part.address, part.feed) for part in spec.components]),
+        *risk_contradictions(spec.risk, signals=spec.signals.mode, components=[part.id for part in spec.components]),
+        *sleeve_contradictions(spec.sleeves, symbol=spec.symbol),
     ]
 
 

@@ -15,6 +15,7 @@ from offchain.spec.keys import COIN_ID, COIN_IDS, Address, Choice, FeedName, Int
 from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.spec.risk_rules import RiskRules
 from offchain.spec.signal_rules import SignalRules
+from offchain.spec.sleeve_rules import SleeveRules
 from offchain.spec.universe_rules import UniverseRules
 from offchain.spec.weight_rules import WeightRules
 
@@ -200,6 +201,7 @@ class IndexSpec:
     risk: RiskRules
     components: tuple[Component, ...] = ()
     feeds: tuple[FeedRules, ...] = ()
+    sleeves: tuple[SleeveRules, ...] = ()
 
     @property
     def name(self) -> str:
@@ -238,7 +240,7 @@ class IndexSpec:
 
 
 # Parts of the file that came after its hash was first published; for single keys, see `key(later=True)`.
-LATER_PARTS = ("feeds", "governance", "signals", "risk")
+LATER_PARTS = ("feeds", "governance", "signals", "risk", "sleeves")
 
 SECTIONS: dict[str, type] = {
     "index": Identity,

@@ -13,6 +13,7 @@ from typing import cast
 from offchain.spec.feeds import FeedRules
 from offchain.spec.keys import Kind
 from offchain.spec.model import SECTIONS, Component
+from offchain.spec.sleeve_rules import SleeveRules
 
 SCHEMA_FILE = Path(__file__).resolve().parent / "index.schema.json"
 
@@ -22,6 +23,7 @@ def json_schema() -> dict[str, object]:
     properties: dict[str, object] = {name: _table(part) for name, part in SECTIONS.items()}
     properties["components"] = {"type": "array", "items": _table(Component), "maxItems": 64}
     properties["feeds"] = {"type": "array", "items": _table(FeedRules), "maxItems": 256}
+    properties["sleeves"] = {"type": "array", "items": _table(SleeveRules), "maxItems": 16}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Ballast index file",
