@@ -1,5 +1,5 @@
-"""`make bench`: measures gas, prints it beside the bare limit, the best peer and the goal, and writes gas.json
-and the table of the README.
+"""`make bench`: measures gas, prints it beside the bare limit, the best peer and the goal, and writes gas.json,
+the table of the README and, where a goal is missed, where the gas goes to docs/gas.md.
 
 Add `--hardfork cancun` to see that the figures do not hang on one fork; only the default run is written.
 """
@@ -12,6 +12,7 @@ import sys
 from offchain.errors import BallastError
 from tests.bench.gas import SNAPSHOT, measure, read_snapshot, write_snapshot
 from tests.bench.goals import SIZES, Row
+from tests.bench.profiles import PAGE, write_profiles
 from tests.bench.readme import write_readme
 
 DEFAULT_HARDFORK = "osaka"
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.hardfork == DEFAULT_HARDFORK and tuple(options.sizes) == SIZES:
         write_snapshot(rows)
         write_readme(read_snapshot())
-        print(f"Written: tests/bench/{SNAPSHOT.name} and the table of README.md")
+        write_profiles()
+        print(f"Written: docs/{PAGE.name}, tests/bench/{SNAPSHOT.name} and the table of README.md")
     return 0
 
 

@@ -36,7 +36,7 @@ def measure(sizes: Iterable[int] = SIZES, *, hardfork: str = "osaka") -> Iterato
     for size in sizes:
         with Anvil.start(timestamp=START, hardfork=hardfork) as node:
             bench = build(node.w3, size)
-            for operation, gas in _operations(node, bench):
+            for operation, gas in operations(node, bench):
                 yield Row(operation=operation, size=size, gas=gas)
 
 
@@ -52,7 +52,8 @@ def write_snapshot(rows: Iterable[Row]) -> None:
     SNAPSHOT.write_text(json.dumps(table, indent=2, sort_keys=True) + "\n")
 
 
-def _operations(node: Anvil, bench: Bench) -> Iterator[tuple[str, int]]:
+def operations(node: Anvil, bench: Bench) -> Iterator[tuple[str, int]]:
+    """(operation, {gas}) one after the other on one chain; when a row of one call comes, that call is the latest transaction."""
     index, alice, bob = bench.index.functions, bench.alice, bench.bob
     yield "create", bench.created
 
