@@ -19,7 +19,11 @@ BallastError                       exit code 1
 │   ├── TransactionReverted        a contract said no; the decoded reason is in the message
 │   ├── PortInUse                  the local node cannot listen: something else does
 │   └── NodeDied                   the local node stopped by itself
-└── KeeperError                    the keeper cannot go on without a human
+├── KeeperError                    the keeper cannot go on without a human
+└── ResultsError                   a result cannot be measured, explained or booked from what was given
+    ├── UnusableLevels             a line of levels is none, or does not fit its benchmark
+    ├── UnusableHoldings           what is said to be held cannot be
+    └── UnusableTrades             a list of trades sells what was never bought, or is out of order
 """
 
 from __future__ import annotations
@@ -137,3 +141,22 @@ class NodeDied(ChainError):
 
 class KeeperError(BallastError):
     """The keeper cannot go on without a human."""
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+class ResultsError(BallastError):
+    """A result cannot be measured, explained or booked from what was given."""
+
+
+class UnusableLevels(ResultsError):
+    """A line of levels is no line of levels: empty, negative, not a number, or of another length than its benchmark."""
+
+
+class UnusableHoldings(ResultsError):
+    """What is said to be held cannot be: indexes inside each other, weights that do not sum to one, a value below zero."""
+
+
+class UnusableTrades(ResultsError):
+    """A list of trades cannot be settled: more is sold than was held, out of order, or an amount is not positive."""
