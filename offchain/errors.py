@@ -8,6 +8,7 @@ BallastError                       exit code 1
 │   └── SourceUnavailable          a data provider did not answer, or answered something else
 ├── InfeasibleWeights              caps, floors and names cannot add up to one
 ├── EmptyUniverse                  no coin, or too few, pass the index's own rules
+├── UnknownFeature                 a name that is in no catalogue of data points
 ├── DecisionMismatch               a published decision does not follow from its inputs
 ├── ChainError                     the chain refused or cannot be reached
 │   ├── NotConnected               no node answers at the URL
@@ -87,6 +88,10 @@ class InfeasibleWeights(BallastError):
 
 class EmptyUniverse(BallastError):
     """No coin, or fewer than the caps need, pass the index's own rules."""
+
+
+class UnknownFeature(BallastError):
+    """A name that is in no catalogue of data points."""
 
 
 class DecisionMismatch(BallastError):

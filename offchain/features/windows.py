@@ -1,0 +1,221 @@
+"""Arithmetic over a moving window, days × coins, that gives the same bits however much lies before the window.
+
+Every function answers for each day that has its whole window and for no other: n days in, n − window + 1 rows out. So
+what a feature reads is counted by the shape of its answer, and nothing outside the window can be read. Sums run from
+the oldest day to the newest, one addition per day and coin; there is no pairwise sum, no prefix sum and no matrix
+product in here, whose last bit depends on the shape. One unknown day (NaN) in a window makes its answer unknown.
+
+x, y: float64, days × coins, or days × 1 for one line that all coins share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from offchain.market.history import Floats
+
+DIGITS = 12
+# 10**0 … 10**22 are exact in float64; beyond them text is asked
+_EXACT_POWERS = 22
+
+
+def days_of(x: Floats, window: int) -> Iterator[Floats]:
+    """The oldest day of every window, then the next, up to the newest: `window` arrays of as many rows as there are windows."""
+    rows = len(x) - window + 1
+    return (x[day : day + rows] for day in range(window))
+
+
+def newest(x: Floats, rows: int) -> Floats:
+    """The last `rows` rows."""
+    return x[len(x) - rows :]
+
+
+def before(x: Floats, days: int) -> Floats:
+    """Each day's value `days` earlier, for the days that have one."""
+    return x[: len(x) - days]
+
+
+def change(x: Floats, days: int) -> Floats:
+    """x / x `days` earlier − 1."""
+    return x[days:] / before(x, days) - 1.0
+
+
+def difference(x: Floats, days: int) -> Floats:
+    """x − x `days` earlier."""
+    return x[days:] - before(x, days)
+
+
+def total(x: Floats, window: int) -> Floats:
+    """Sum, oldest day first."""
+    days = days_of(x, window)
+    answer = next(days).copy()
+    for day in days:
+        answer += day
+    return answer
+
+
+def mean(x: Floats, window: int) -> Floats:
+    """Arithmetic mean."""
+    return total(x, window) / window
+
+
+def moment(x: Floats, window: int, power: int) -> Floats:
+    """Mean of (x − mean of the window) to the `power`, 2 or more; by multiplication, which is exact everywhere alike."""
+    centre = mean(x, window)
+    answer = np.zeros_like(centre)
+    for day in days_of(x, window):
+        step = day - centre
+        product = step * step
+        for _ in range(power - 2):
+            product = product * step
+        answer += product
+    return answer / window
+
+
+def deviation(x: Floats, window: int) -> Floats:
+    """Standard deviation of a sample (n − 1)."""
+    return np.sqrt(moment(x, window, 2) * (window / (window - 1)))
+
+
+def covariance(x: Floats, y: Floats, window: int) -> Floats:
+    """Mean of (x − mean)(y − mean); x and y have as many days."""
+    x_mean, y_mean = mean(x, window), mean(y, window)
+    answer = np.zeros(np.broadcast_shapes(x_mean.shape, y_mean.shape))
+    for x_day, y_day in zip(days_of(x, window), days_of(y, window), strict=True):
+        answer += (x_day - x_mean) * (y_day - y_mean)
+    return answer / window
+
+
+def correlation(x: Floats, y: Floats, window: int) -> Floats:
+    """Pearson's; unknown when one of them does not move."""
+    scale = np.sqrt(moment(x, window, 2) * moment(y, window, 2))
+    return np.clip(divide(covariance(x, y, window), scale), -1.0, 1.0)
+
+
+def highest(x: Floats, window: int) -> Floats:
+    """Maximum. Windows of twice the length are the maximum of two halves, which is exact."""
+    return _fold(x, window, np.maximum)
+
+
+def lowest(x: Floats, window: int) -> Floats:
+    """Minimum."""
+    return _fold(x, window, np.minimum)
+
+
+def _fold(x: Floats, window: int, pick: Callable[[Floats, Floats], Floats]) -> Floats:
+    answer, width = x, 1
+    while 2 * width <= window:
+        answer = pick(answer[width:], answer[:-width])
+        width *= 2
+    rest = window - width
+    return pick(answer[rest:], answer[: len(answer) - rest]) if rest else answer.copy()
+
+
+def days_since_high(x: Floats, window: int) -> Floats:
+    """Days since the highest day of the window, the newest one when several are as high."""
+    days = days_of(x, window)
+    best = next(days).copy()
+    age = np.full(best.shape, float(window - 1))
+    for left, day in enumerate(days, start=1):
+        is_high = day >= best
+        age = np.where(is_high, float(window - 1 - left), age)
+        best = np.maximum(best, day)
+    return np.where(np.isnan(best), np.nan, age)
+
+
+def slope(x: Floats, window: int) -> Floats:
+    """Of the least-squares line through the window, per day."""
+    centre = (window - 1) / 2.0
+    answer = np.zeros_like(x[window - 1 :])
+    for day, values in enumerate(days_of(x, window)):
+        answer += (day - centre) * values
+    return answer / (window * (window * window - 1) / 12.0)
+
+
+def smoothed(x: Floats, *, alpha: float, seed: int, window: int) -> Floats:
+    """value += alpha · (x − value), begun with the mean of the oldest `seed` days of the window.
+
+    What the seed still weighs at the end is (1 − alpha) ** (window − seed).
+    """
+    days = days_of(x, window)
+    value = next(days).copy()
+    for _ in range(seed - 1):
+        value += next(days)
+    value /= seed
+    for day in days:
+        value += alpha * (day - value)
+    return value
+
+
+def sorted_window(x: Floats, window: int, position: int) -> Floats:
+    """The value at `position` of each window in ascending order, 0 the lowest; unknown with one unknown day."""
+    rows = len(x) - window + 1
+    answer = np.empty((rows, x.shape[1]))
+    for row in range(rows):
+        part = x[row : row + window]
+        answer[row] = np.where(np.isnan(part).any(axis=0), np.nan, np.sort(part, axis=0)[position])
+    return answer
+
+
+def median(x: Floats, window: int) -> Floats:
+    """Middle value; the mean of the two middle ones of an even window."""
+    low = sorted_window(x, window, (window - 1) // 2)
+    return low if window % 2 else (low + sorted_window(x, window, window // 2)) / 2.0
+
+
+def divide(x: Floats, y: Floats) -> Floats:
+    """x / y, unknown where y is 0."""
+    return x / np.where(y == 0.0, np.nan, y)
+
+
+def across(x: Floats) -> Floats:
+    """Sum over the coins of each day, unknown ones left out; NaN on a day that knows none. days × 1.
+
+    Rounded once at the end (Shewchuk 1997), so that the order of the coins cannot matter.
+    """
+    known = ~np.isnan(x)
+    sums = [math.fsum(row) for row in np.where(known, x, 0.0).tolist()]
+    return np.where(known.any(axis=1), np.array(sums, dtype=np.float64), np.nan)[:, None]
+
+
+def mid_ranks(values: Floats) -> Floats:
+    """1 for the lowest known value … n for the highest, equal ones share the mean of their ranks; NaN stays NaN. 1-D."""
+    known = ~np.isnan(values)
+    ordered = np.sort(values[known])
+    answer = np.full(values.shape, np.nan)
+    first = np.searchsorted(ordered, values[known], side="left")
+    behind = np.searchsorted(ordered, values[known], side="right")
+    answer[known] = (first + behind + 1) / 2.0
+    return answer
+
+
+def significant(values: Floats) -> Floats:
+    """Each number as `float(f"{x:.12g}")` has it: 12 significant digits, the same on every machine. NaN stays, −0 is 0.
+
+    Vectorised; the few that lie so close to the middle of two neighbours that float64 cannot tell, or that are very
+    small or large, go through the text.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    size = np.abs(x)
+    is_number = np.isfinite(x) & (size > 0.0)
+    # the digit before the point is 10**exponent; the table decides, log10 only proposes
+    exponent = np.zeros(x.shape, dtype=np.int64)
+    np.floor(np.log10(size, where=is_number, out=np.zeros(x.shape)), out=exponent, casting="unsafe")
+    shift = DIGITS - 1 - exponent
+    is_easy = is_number & (np.abs(shift) <= _EXACT_POWERS)
+    power = _POWERS[np.where(is_easy, np.abs(shift), 0)]
+    scaled = np.where(shift >= 0, x * power, x / power)
+    whole = np.rint(scaled)
+    answer = np.where(shift >= 0, whole / power, whole * power)
+    inside = (np.abs(whole) >= 10.0 ** (DIGITS - 1)) & (np.abs(whole) < 10.0**DIGITS)
+    is_sure = is_easy & inside & (np.abs(np.abs(scaled - whole) - 0.5) > 1e-3)
+    answer = np.where(is_sure, answer, x)
+    for place in zip(*np.nonzero(is_number & ~is_sure), strict=True):
+        answer[place] = float(f"{x[place]:.{DIGITS}g}")
+    return answer + 0.0
+
+
+_POWERS = np.array([float(10**power) for power in range(_EXACT_POWERS + 1)])
