@@ -1,26 +1,34 @@
 """Market data from a file: Parquet or CSV with date, id, price, market_cap, volume; tags from themes.csv beside it.
 
 load_market()                      the folder in $BALLAST_MARKET_DATA, or ../shared/market beside the project
-load_market("coins.parquet")       one file
+load_market("coins.parquet")       one file; columns with the names of fields.py (open, high, supply, …) become panels
+load_onchain()                     Coin Metrics' daily network data in the same folder, or in one file
+load_series("macro.csv")           {name: one number a day} for `market.with_fields(series=…)`
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from offchain.errors import MarketDataError, did_you_mean
+from offchain.market.coinmetrics import ASSETS, METRICS, PARTS, SAME_COIN, SHIFT
+from offchain.market.fields import PANELS, SERIES
 from offchain.market.snapshot import Market
-from offchain.market.validation import COLUMNS
+from offchain.market.validation import COLUMNS, Finding, read_dates, validate_fields
 
 DATA_VARIABLE = "BALLAST_MARKET_DATA"
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "market"
 THEMES = "themes.csv"
+ONCHAIN_COLUMNS = ("date", "asset", "PriceUSD")
+OWN_COLUMNS = (*COLUMNS, "observed_price")
 
 
 def market_folder() -> Path:
@@ -36,7 +44,99 @@ def load_market(path: str | os.PathLike[str] | None = None) -> Market:
         raise MarketDataError(
             f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
         )
-    return Market.from_frame(read_table(file), meta=read_themes(file.parent / THEMES), source=file.name)
+    table = read_table(file)
+    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name)
+    return with_columns(market, table, source=file.name)
+
+
+def load_onchain(path: str | os.PathLike[str] | None = None) -> Market:
+    """The market in a table of Coin Metrics: date, asset, PriceUSD and any metric of `coinmetrics.METRICS`.
+
+    Ids are CoinGecko's where one is known, so that themes fit. A row is known at the midnight after its date. Volume
+    on exchanges is not in these tables and stays unknown. Raises MarketDataError with the way out.
+    """
+    given = market_folder() if path is None else Path(path)
+    file = _onchain_file(given) if given.is_dir() else given
+    if not file.is_file():
+        raise MarketDataError(
+            f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
+        )
+    table, findings = read_onchain(read_table(file), source=file.name)
+    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name)
+    market = with_columns(market, table, source=file.name)
+    return replace(market, findings=(*findings, *market.findings))
+
+
+def read_onchain(table: pd.DataFrame, *, source: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """(rows with the names of fields.py, findings) of a table with the names of Coin Metrics."""
+    missing = [name for name in ONCHAIN_COLUMNS if name not in table.columns]
+    if missing:
+        near = did_you_mean(missing[0], [str(name) for name in table.columns])
+        raise MarketDataError(
+            f"{source}: column {', '.join(missing)} is missing; these are no Coin Metrics rows.{near}"
+        )
+    metrics = {name: field for name, field in METRICS.items() if name in table.columns}
+    rows = table[["date", "asset", *metrics]].rename(columns=metrics)
+    rows["date"] = read_dates(rows["date"], source, []) + SHIFT
+    for name in ("market_cap", "volume"):
+        if name not in rows.columns:
+            rows[name] = np.nan
+    assets = rows["asset"].astype("object")
+    is_part = assets.isin(PARTS)
+    findings = _left_out("part-of-a-coin", rows, is_part, assets, "left out: one of the chains a coin lives on")
+    rows, assets = rows[~is_part], assets[~is_part]
+    is_second = assets.isin(SAME_COIN)
+    rows["id"] = assets.replace(SAME_COIN).replace(ASSETS)
+    # of a coin under two names on one day, the main name's row stays if it has a price, the other's if only it has one
+    keys = pd.MultiIndex.from_frame(rows[["date", "id"]])
+    is_priced = rows["price"].notna()
+    repeated = is_second & keys.isin(keys[~is_second & is_priced])
+    findings += _left_out(
+        "same-coin", rows, repeated & is_priced, assets, "left out: its main name has a price that day"
+    )
+    unpriced = ~is_priced & (is_second | keys.isin(keys[is_second & is_priced]))
+    return rows[~repeated & ~unpriced].drop(columns="asset").reset_index(drop=True), findings
+
+
+def with_columns(market: Market, table: pd.DataFrame, *, source: str) -> Market:
+    """`market` with those columns of a long table that are fields of fields.py as panels; other columns are left alone."""
+    names = [name for name in PANELS if name in table.columns and name not in OWN_COLUMNS]
+    if not names:
+        return market
+    clean, findings = validate_fields(table, names, source=source)
+    panels = spread(clean, names, dates=market.dates, ids=market.ids)
+    return replace(market.with_fields(panels), findings=(*market.findings, *findings))
+
+
+def spread(
+    rows: pd.DataFrame, names: Sequence[str], *, dates: pd.DatetimeIndex, ids: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """{name: date × id} of long rows date, id, names…; one row per day and coin; others than these are left out."""
+    day = ((rows["date"] - dates[0]) // pd.Timedelta(days=1)).to_numpy()
+    column = pd.Index(list(ids)).get_indexer(pd.Index(rows["id"].astype("object")))
+    inside = (day >= 0) & (day < len(dates)) & (column >= 0)
+    panels = {}
+    for name in names:
+        values = np.full((len(dates), len(ids)), np.nan)
+        values[day[inside], column[inside]] = rows[name].to_numpy(dtype=np.float64)[inside]
+        panels[name] = pd.DataFrame(values, index=dates, columns=list(ids), copy=False)
+    return panels
+
+
+def load_series(path: str | os.PathLike[str]) -> dict[str, pd.Series]:
+    """{name: numbers by UTC midnight} of a table with a date and any series of fields.py; other columns are refused."""
+    file = Path(path)
+    table = read_table(file)
+    strange = [str(name) for name in table.columns if name not in SERIES and name != "date"]
+    if strange or len(table.columns) < 2:
+        near = did_you_mean(strange[0], SERIES) if strange else ""
+        raise MarketDataError(
+            f"{file.name}: {', '.join(strange) or 'date alone'} is no series; use date and {', '.join(SERIES)}.{near}"
+        )
+    names = [name for name in SERIES if name in table.columns]
+    clean, _ = validate_fields(table.assign(id="market"), names, source=file.name)
+    days = pd.DatetimeIndex(clean["date"])
+    return {name: pd.Series(clean[name].to_numpy(), index=days, name=name) for name in names}
 
 
 def read_table(file: Path) -> pd.DataFrame:
@@ -69,6 +169,23 @@ def _daily_file(folder: Path) -> Path:
         return daily[0]
     what = "no file" if not daily else "more than one file (" + ", ".join(file.name for file in daily) + ")"
     raise MarketDataError(f"{folder.name}: {what} with columns {', '.join(COLUMNS)}; give the file itself")
+
+
+def _onchain_file(folder: Path) -> Path:
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".parquet", ".csv"))
+    tables = [file for file in files if set(ONCHAIN_COLUMNS) <= set(_column_names(file))]
+    if len(tables) == 1:
+        return tables[0]
+    what = "no file" if not tables else "more than one file (" + ", ".join(file.name for file in tables) + ")"
+    raise MarketDataError(f"{folder.name}: {what} with columns {', '.join(ONCHAIN_COLUMNS)}; give the file itself")
+
+
+def _left_out(code: str, rows: pd.DataFrame, mask: pd.Series, assets: pd.Series, action: str) -> tuple[Finding, ...]:
+    if not mask.any():
+        return ()
+    first = int(np.flatnonzero(mask.to_numpy())[0])
+    example = f"{assets.iloc[first]} on {rows['date'].iloc[first]:%Y-%m-%d}"
+    return (Finding(code=code, count=int(mask.sum()), example=example, action=action),)
 
 
 def _column_names(file: Path) -> list[str]:

@@ -8,11 +8,13 @@ prices in other units than US dollars. Repaired, each with a Finding:
     NaN volume               unknown (NaN), the row is kept
     time within a day        moved to the next midnight UTC, because it was not known before
 
-Nothing here looks ahead: jumps and holes are judged day by day in `confirm.py`, and only counted here.
+Nothing here looks ahead: jumps and holes are judged day by day in `confirm.py`, and only counted here. What can only
+be seen by looking at a whole history, such as a coin that died, is reported by `quality.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +36,12 @@ PRICE_BOUNDS = {
 # coins in existence, implied by market cap / price
 SUPPLY_BOUNDS = {"bitcoin": (1e6, 2.2e7), "ethereum": (5e7, 2e8)}
 REPORTED_JUMP = 20.0
+
+# fields that may be below zero
+SIGNED = ("sentiment", "issuance", "mvrv", "rates", "market_sentiment")
+CANDLE = ("open", "high", "low")
+# the same price, once rounded by the exchange and once by the file
+CANDLE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +67,7 @@ def validate(frame: pd.DataFrame, *, source: str = "market data") -> tuple[pd.Da
     findings: list[Finding] = []
     clean = pd.DataFrame(
         {
-            "date": _read_dates(frame["date"], source, findings),
+            "date": read_dates(frame["date"], source, findings),
             "id": _read_ids(frame["id"], source),
             **{name: _read_numbers(frame, name, source) for name in VALUES},
         }
@@ -73,20 +81,64 @@ def validate(frame: pd.DataFrame, *, source: str = "market data") -> tuple[pd.Da
     return clean, tuple(findings)
 
 
-def _require_columns(frame: pd.DataFrame, source: str) -> None:
-    missing = [name for name in COLUMNS if name not in frame.columns]
+def validate_fields(
+    frame: pd.DataFrame, names: Sequence[str], *, source: str = "market data"
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """(clean, findings): date (UTC midnight), id and the fields `names` of fields.py, sorted by date and id; NaN is unknown.
+
+    Refused like prices: what is no date, no id or no number, infinite values, duplicate rows, and negative values of
+    fields that have none. Repaired: a candle whose low, open, close and high contradict each other is forgotten.
+    """
+    _require_columns(frame, source, ("date", "id", *names))
+    findings: list[Finding] = []
+    clean = pd.DataFrame(
+        {
+            "date": read_dates(frame["date"], source, []),
+            "id": _read_ids(frame["id"], source),
+            **{name: _read_numbers(frame, name, source, signed=name in SIGNED) for name in names},
+        }
+    )
+    close = _read_numbers(frame, "price", source).to_numpy() if "price" in frame.columns else None
+    _forget_odd_candles(clean, close, findings)
+    return _one_row_per_day(clean, source), tuple(findings)
+
+
+def odd_candles(candles: Mapping[str, np.ndarray], close: np.ndarray | None) -> np.ndarray:
+    """Where low ≤ open, close ≤ high does not hold, or one of them is 0; unknown parts contradict nothing."""
+    low, high = candles["low"], candles["high"]
+    inner = [candles["open"], *([] if close is None else [close])]
+    odd = low > high * (1 + CANDLE_TOLERANCE)
+    for price in inner:
+        odd |= (price > high * (1 + CANDLE_TOLERANCE)) | (price < low * (1 - CANDLE_TOLERANCE))
+    for price in (low, high, *inner):
+        odd |= price == 0
+    return np.asarray(odd)
+
+
+def _forget_odd_candles(clean: pd.DataFrame, close: np.ndarray | None, findings: list[Finding]) -> None:
+    if not set(CANDLE) <= set(clean.columns):
+        return
+    odd = odd_candles({name: clean[name].to_numpy() for name in CANDLE}, close)
+    if odd.any():
+        findings.append(_finding("odd-candle", clean, odd, "open, high and low unknown, price kept"))
+        clean.loc[odd, list(CANDLE)] = np.nan
+
+
+def _require_columns(frame: pd.DataFrame, source: str, needed: Sequence[str] = COLUMNS) -> None:
+    missing = [name for name in needed if name not in frame.columns]
     if missing:
         have = [str(name) for name in frame.columns]
         near = did_you_mean(missing[0], have)
         raise MarketDataError(
             f"{source}: column {', '.join(missing)} is missing; it has {', '.join(have) or 'none'}. "
-            f"Needed: {', '.join(COLUMNS)}.{near}"
+            f"Needed: {', '.join(needed)}.{near}"
         )
     if frame.empty:
         raise MarketDataError(f"{source}: no rows; check the download, or the filter that made the file")
 
 
-def _read_dates(dates: pd.Series, source: str, findings: list[Finding]) -> pd.Series:
+def read_dates(dates: pd.Series, source: str, findings: list[Finding]) -> pd.Series:
+    """Dates as UTC midnights; times within a day move to the next one, and are recorded in `findings`."""
     if pd.api.types.is_numeric_dtype(dates):
         raise MarketDataError(
             f"{source}: date = {dates.iloc[0]} is a number; write ISO dates such as 2021-05-10 (UTC), not Unix time"
@@ -126,21 +178,28 @@ def _read_ids(ids: pd.Series, source: str) -> pd.Series:
     return text
 
 
-def _read_numbers(frame: pd.DataFrame, name: str, source: str) -> pd.Series:
+def _read_numbers(frame: pd.DataFrame, name: str, source: str, *, signed: bool = False) -> pd.Series:
     raw = frame[name]
     numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
     unreadable = numbers.isna() & raw.notna()
     checks: tuple[tuple[pd.Series, str], ...] = (
         (unreadable, "is not a number; remove units, currency signs and thousands separators"),
-        (numbers == np.inf, "is infinite; leave the field empty when a value is unknown"),
-        (numbers < 0, "is below 0; leave the field empty when a value is unknown"),
+        (
+            numbers.abs() == np.inf if signed else numbers == np.inf,
+            "is infinite; leave the field empty when a value is unknown",
+        ),
+        (numbers < (-np.inf if signed else 0), "is below 0; leave the field empty when a value is unknown"),
     )
     for bad, what in checks:
         if bad.any():
             row = int(np.flatnonzero(bad.to_numpy())[0])
             where = f"{frame['id'].iloc[row]} on {frame['date'].iloc[row]}"
-            raise MarketDataError(f"{source}: row {row} ({where}): {name} = {raw.iloc[row]!r} {what}")
+            raise MarketDataError(f"{source}: row {row} ({where}): {name} = {_plain(raw.iloc[row])!r} {what}")
     return numbers
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _one_row_per_day(clean: pd.DataFrame, source: str) -> pd.DataFrame:
