@@ -22,7 +22,7 @@ from offchain.spec.keys import COIN_ID, COIN_IDS, Choice, Flag, Integer, Kind, N
 
 SHIFTS = ("off", "phase", "breadth", "signals", "any")
 MODES = ("aggressive", "conservative", "auto")
-PHASE_SHIFT = (("bear", 1.0), ("accumulation", 0.5), ("correction", 0.5), ("bull", 0.0))
+PHASE_SHIFT = (("accumulation", 0.5), ("bear", 1.0), ("bull", 0.0), ("correction", 0.5))
 
 _MONTH_DAY = r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _PERIOD = rf"{_MONTH_DAY}/{_MONTH_DAY}|[0-9]{{4}}-{_MONTH_DAY}/[0-9]{{4}}-{_MONTH_DAY}"
@@ -30,7 +30,7 @@ _PERIOD = rf"{_MONTH_DAY}/{_MONTH_DAY}|[0-9]{{4}}-{_MONTH_DAY}/[0-9]{{4}}-{_MONT
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of names and numbers; kept as pairs in the file's order. With `equal` a list of names is equal parts."""
+    """A table of names and numbers, kept as pairs sorted by name. With `equal` a list of names stands for equal parts."""
 
     names: Kind
     numbers: Kind
@@ -54,7 +54,7 @@ class Table:
                 pairs.append((str(self.names.read(name)), float(str(self.numbers.read(number)))))
             except Refused as refusal:
                 raise Refused(f"{name} = {number!r}: {refusal}") from None
-        return tuple(pairs)
+        return tuple(sorted(pairs))
 
     def schema(self) -> dict[str, object]:
         table: dict[str, object] = {

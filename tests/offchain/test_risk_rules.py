@@ -23,8 +23,8 @@ def read(text: str, *, head: str = HEAD) -> IndexSpec:
 
 def test_stable_side_is_a_table_of_parts_or_a_list_of_equal_ones() -> None:
     """A3, U12: the stable side holds several coins."""
-    assert read("[risk]\nstable = { usd-coin = 3, dai = 1 }").risk.stable == (("usd-coin", 3.0), ("dai", 1.0))
-    assert read('[risk]\nstable = ["tether", "dai"]').risk.stable == (("tether", 1.0), ("dai", 1.0))
+    assert read("[risk]\nstable = { usd-coin = 3, dai = 1 }").risk.stable == (("dai", 1.0), ("usd-coin", 3.0))
+    assert read('[risk]\nstable = ["tether", "dai"]').risk.stable == (("dai", 1.0), ("tether", 1.0))
     assert read('[risk]\nstable = ["tether", "dai"]').risk.stable_ids == ("dai", "tether")
 
 
