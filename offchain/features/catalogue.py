@@ -20,7 +20,7 @@ import numpy as np
 
 from offchain.canonical import keccak_hex
 from offchain.errors import UnknownFeature, did_you_mean
-from offchain.features import momentum, price, trend, volatility
+from offchain.features import cross_section, fundamental, momentum, onchain, outside, price, trend, volatility, volume
 from offchain.features.feature import BITCOIN, Days, Feature, Past, Tags
 from offchain.features.windows import DIGITS, newest, significant
 from offchain.market.history import Floats, History, Needs
@@ -38,7 +38,20 @@ def _listed(parts: Iterable[tuple[Feature, ...]]) -> dict[str, Feature]:
 
 
 FEATURES: Mapping[str, Feature] = _listed(
-    (price.PRICE, trend.TREND, momentum.MOMENTUM, volatility.VOLATILITY, volatility.DRAWDOWN)
+    (
+        price.PRICE,
+        trend.TREND,
+        momentum.MOMENTUM,
+        volatility.VOLATILITY,
+        volatility.DRAWDOWN,
+        volume.VOLUME,
+        volume.LIQUIDITY,
+        onchain.ONCHAIN,
+        outside.SENTIMENT,
+        outside.MACRO,
+        fundamental.FUNDAMENTAL,
+        cross_section.CROSS_SECTION,
+    )
 )
 
 

@@ -181,6 +181,16 @@ def across(x: Floats) -> Floats:
     return np.where(known.any(axis=1), np.array(sums, dtype=np.float64), np.nan)[:, None]
 
 
+def median_across(x: Floats) -> Floats:
+    """Median over the known coins of each day; NaN on a day that knows none. days × 1."""
+    ordered = np.sort(x, axis=1)
+    known = (~np.isnan(x)).sum(axis=1)
+    days = np.arange(len(x))
+    low = ordered[days, np.maximum((known - 1) // 2, 0)]
+    high = ordered[days, np.minimum(known // 2, x.shape[1] - 1)]
+    return np.where(known > 0, (low + high) / 2.0, np.nan)[:, None]
+
+
 def mid_ranks(values: Floats) -> Floats:
     """1 for the lowest known value … n for the highest, equal ones share the mean of their ranks; NaN stays NaN. 1-D."""
     known = ~np.isnan(values)
