@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from textwrap import shorten
 
+from offchain.pages import Table, render
 from offchain.report.build import Report, Week, date_text
 from offchain.units import BPS, format_tokens, format_usd
 
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 WHY_HELD = {"governor": "fees", "locked": "locked for ever"}
 NOTES, NOTE_LENGTH = 12, 180
-LEFT = "<"  # a heading that begins so is aligned to the left
-
-
-def render(table: Table, *, indent: str = "  ") -> str:
-    """Aligned columns: the first and those marked `<` to the left, all others to the right."""
-    head, rows = table
-    lefts = [k == 0 or name.startswith(LEFT) for k, name in enumerate(head)]
-    lines = [tuple(name.removeprefix(LEFT) for name in head), *rows]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
-    return "\n".join(
-        indent
-        + "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(line, widths, lefts, strict=True)
-        ).rstrip()
-        for line in lines
-    )
 
 
 def report_text(report: Report) -> str:

@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "offchain"
 FLOORS = (
     ("errors",),
-    ("canonical", "units", "reference", "steps"),
+    ("canonical", "units", "reference", "steps", "pages"),
     ("spec", "market", "report"),
     ("sources", "features", "levels", "trading"),
     ("signals", "universe"),
