@@ -22,7 +22,7 @@ from offchain.spec.risk_rules import contradictions as risk_contradictions
 from offchain.spec.signal_rules import contradictions as signal_contradictions
 from offchain.spec.sleeve_rules import SleeveRules
 from offchain.spec.sleeve_rules import contradictions as sleeve_contradictions
-from offchain.spec.universe_rules import UniverseRules
+from offchain.spec.universe_rules import UniverseRules, universe_contradictions
 from offchain.spec.weight_rules import WeightRules
 from offchain.units import to_decimal
 
@@ -135,6 +135,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
     return [
         *_weight_contradictions(spec.universe, spec.weights),
         *_universe_contradictions(spec.universe),
+        *universe_contradictions(spec.universe),
         *_component_contradictions(spec.components),
         *_fee_contradictions(spec.fees),
         *signal_contradictions(spec.signals),

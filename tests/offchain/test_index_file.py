@@ -81,11 +81,11 @@ def test_spec_is_frozen(lc10: IndexSpec) -> None:
 
 
 BAD_VALUES = [
-    ("universe", "top", "80", "write a whole number from 1 to 50"),
-    ("universe", "top", "0", "write a whole number from 1 to 50"),
-    ("universe", "top", "10.0", "write a whole number from 1 to 50"),
-    ("universe", "top", '"10"', "write a whole number from 1 to 50"),
-    ("universe", "top", "true", "write a whole number from 1 to 50"),
+    ("universe", "top", "80", "write a whole number from 1 to 64"),
+    ("universe", "top", "0", "write a whole number from 1 to 64"),
+    ("universe", "top", "10.0", "write a whole number from 1 to 64"),
+    ("universe", "top", '"10"', "write a whole number from 1 to 64"),
+    ("universe", "top", "true", "write a whole number from 1 to 64"),
     ("universe", "min_age_days", "-1", "write a whole number from 0 to 3650"),
     ("universe", "min_volume_usd", "-5", "write a number from 0 to 1e+15"),
     ("universe", "min_volume_usd", "nan", "write a number from 0 to 1e+15"),
@@ -265,7 +265,7 @@ def test_component_addresses_get_their_checksum() -> None:
 def test_schema_of_the_package_is_current_and_has_every_bound() -> None:
     assert json.loads(SCHEMA_FILE.read_text()) == json.loads(json.dumps(json_schema()))
     top = json_schema()["properties"]["universe"]["properties"]["top"]  # type: ignore[index]
-    assert (top["type"], top["minimum"], top["maximum"]) == ("integer", 1, 50)
+    assert (top["type"], top["minimum"], top["maximum"]) == ("integer", 1, 64)
 
 
 @pytest.mark.parametrize(
