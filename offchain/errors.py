@@ -6,6 +6,7 @@ BallastError                       exit code 1
 ├── MarketDataError                market data cannot be read or trusted
 │   ├── MissingHistory             nothing is known at the time asked for
 │   └── SourceUnavailable          a data provider did not answer, or answered something else
+├── ModelError                     a trained model cannot be used here: its file, its hash, its features or its time
 ├── InfeasibleWeights              caps, floors and names cannot add up to one
 ├── EmptyUniverse                  no coin, or too few, pass the index's own rules
 ├── UnknownFeature                 a name that is in no catalogue of data points
@@ -77,6 +78,13 @@ class MissingHistory(MarketDataError):
 
 class SourceUnavailable(MarketDataError):
     """A data provider did not answer, or answered with something that is not the data asked for."""
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+class ModelError(BallastError):
+    """A trained model cannot be used here, or not be trained: its file, its hash, its features or its time."""
 
 
 # --- weights --------------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ class SignalRules:
         later=True,
     )
     clip: float = key(
-        Number(low=0.5, high=10),
+        Number(low=0.5, high=3),
         unit="deviations",
         default=3.0,
         doc="A feature further from the middle of all coins counts as this far.",
