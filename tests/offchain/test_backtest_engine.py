@@ -282,7 +282,6 @@ def test_luna_like_collapse_is_sold_on_the_way_down_not_at_the_old_price(synthet
 
     class Leaves:
         def decide(self, market: Market, t: object, holdings: object, /) -> object:
-            from offchain.backtest import Target
 
             past = market.until(t)  # type: ignore[arg-type]
             fell = past.price["terranova"].iloc[-1] < 0.5 * past.price["terranova"].iloc[-8:].max()
