@@ -1,0 +1,171 @@
+"""Commands on index files: new, check, indexes, methodology."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from offchain.cli.app import app
+from offchain.cli.inputs import open_index, read_file, write_file
+from offchain.cli.output import DIFFERS, REFUSED, Json, emit, say
+
+if TYPE_CHECKING:
+    from offchain.spec import IndexSpec
+
+
+@app.command()
+def new(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Ticker of the new index: 1 to 11 of A-Z and 0-9.")],
+    name: Annotated[str, typer.Option("--name", help="Its full name.")] = "",
+    like: Annotated[
+        str, typer.Option("--like", metavar="INDEX", help="The index whose rules it starts with.")
+    ] = "LC10",
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="Where to write it. Default: <symbol>.toml here.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Write a new index file that starts with the rules of another one.
+
+    Example: ballast new MYDEX --like EQ5 --name "My five"
+    """
+    from offchain.errors import SpecError
+    from offchain.spec import index_files, parse_spec
+
+    shipped = index_files()
+    source = str(shipped.get(like.casefold(), like))
+    open_index(source)
+    text = _renamed(read_file(source), symbol=symbol, name=name or f"Index {symbol}")
+    spec = parse_spec(text, source=f"{symbol} like {like}")
+    path = Path(out or f"{symbol.lower()}.toml")
+    if path.exists():
+        raise SpecError(str(path), ["it exists already; name another file with --out"])
+    write_file(path, text)
+    emit(
+        {"file": path, "symbol": spec.symbol, "spec_hash": spec.spec_hash},
+        f"{spec.symbol} in {path}, with the rules of {like}. Edit it, then: ballast check {path}",
+        as_json=as_json,
+    )
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="INDEX...", help="Index files, or symbols of shipped ones.")],
+    as_json: Json = False,
+) -> None:
+    """Check index files: every mistake at once, or the hash of the rules.
+
+    Example: ballast check my.toml    then, in a script: ballast check my.toml --json | jq -r '.[0].spec_hash'
+    """
+    from offchain.errors import SpecError
+
+    rows: list[dict[str, object]] = []
+    for file in files:
+        try:
+            rows.append({"file": file, "ok": True, **_identity(open_index(file)), "problems": []})
+        except SpecError as error:
+            rows.append({"file": file, "ok": False, "problems": list(error.problems)})
+    emit(rows, lambda: "\n".join(_checked_line(row) for row in rows), as_json=as_json)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def indexes(as_json: Json = False) -> None:
+    """List the shipped indexes.
+
+    Example: ballast indexes
+    """
+    from offchain.pages import LEFT, render
+    from offchain.spec import find_spec, index_files
+
+    specs = {path: find_spec(path) for path in index_files().values()}
+    documents = [
+        {"file": path, **_identity(spec), "description": spec.index.description} for path, spec in specs.items()
+    ]
+
+    def text() -> str:
+        head = ("symbol", f"{LEFT}name", f"{LEFT}weights", "coins", f"{LEFT}signals", f"{LEFT}reviewed", f"{LEFT}hash")
+        return render((head, [_index_row(spec) for spec in specs.values()]), indent="")
+
+    emit(documents, text, as_json=as_json)
+
+
+@app.command()
+def methodology(
+    index: Annotated[str, typer.Argument(metavar="[INDEX]", help="An index; without it, all shipped ones.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="Write docs/methodologies anew.")] = False,
+    is_check: Annotated[
+        bool, typer.Option("--check", help="Exit with 3 when a page is not what its file says.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish the methodology of an index as a page, generated from its file.
+
+    Examples: ballast methodology LC10 > lc10.md    ballast methodology --write    ballast methodology --check
+    """
+    from offchain.research.methodology_page import methodology_page, shipped_pages, stale_pages, write_pages
+
+    if index:
+        spec = open_index(index)
+        text = methodology_page(spec)
+        emit({"symbol": spec.symbol, "spec_hash": spec.spec_hash, "markdown": text}, text, as_json=as_json)
+        return
+    if write:
+        paths = write_pages()
+        emit({"written": paths}, lambda: "\n".join(str(path) for path in paths), as_json=as_json)
+        return
+    stale = stale_pages()
+    emit({"pages": sorted(shipped_pages()), "stale": stale}, lambda: _stale_text(stale), as_json=as_json)
+    if is_check and stale:
+        say("write them with: ballast methodology --write")
+        raise typer.Exit(DIFFERS)
+
+
+def _renamed(text: str, *, symbol: str, name: str) -> str:
+    """The same rules under another name; `name` and `symbol` stand once each, at the top."""
+    lines = []
+    for line in text.splitlines():
+        key = line.partition("=")[0].strip()
+        value = {"name": name, "symbol": symbol}.get(key) if "[universe]" not in lines else None
+        # a JSON text is also a TOML text
+        lines.append(line if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+def _identity(spec: IndexSpec) -> dict[str, object]:
+    return {
+        "symbol": spec.symbol,
+        "name": spec.name,
+        "spec_hash": spec.spec_hash,
+        "scheme": spec.weights.scheme,
+        "top": spec.universe.top,
+        "signals": spec.signals.mode,
+        "calendar": spec.rebalance.calendar,
+        "benchmarks": spec.index.benchmarks,
+    }
+
+
+def _index_row(spec: IndexSpec) -> tuple[str, ...]:
+    weights = " + ".join(row.index for row in spec.sleeves) or spec.weights.scheme
+    coins = "" if spec.sleeves else str(spec.universe.top)
+    return (spec.symbol, spec.name, weights, coins, spec.signals.mode, spec.rebalance.calendar, spec.spec_hash[:10])
+
+
+def _checked_line(row: dict[str, object]) -> str:
+    if row["ok"]:
+        return f"{row['file']}: ok, {row['symbol']} {row['spec_hash']}"
+    problems = row["problems"]
+    assert isinstance(problems, list)
+    return "\n".join(
+        [f"{row['file']}: {len(problems)} mistake{'s' if len(problems) != 1 else ''}", *(f"  - {p}" for p in problems)]
+    )
+
+
+def _stale_text(stale: list[Path]) -> str:
+    if not stale:
+        return "every page is what its file says"
+    return "\n".join(["not what the files say:", *(f"  {path.name}" for path in stale)])
