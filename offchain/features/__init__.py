@@ -7,6 +7,7 @@ from offchain.features.catalogue import (
     catalogue_table,
     compute,
     compute_panel,
+    compute_panels,
     needs,
     why_unknown,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "catalogue_table",
     "compute",
     "compute_panel",
+    "compute_panels",
     "needs",
     "significant",
     "standardise",

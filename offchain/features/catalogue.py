@@ -11,6 +11,7 @@ history and the value from its last `lookback` days are the same bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from functools import cached_property, reduce
 import numpy as np
 
 from offchain.canonical import keccak_hex
-from offchain.errors import UnknownFeature, did_you_mean
+from offchain.errors import MissingHistory, UnknownFeature, did_you_mean
 from offchain.features import cross_section, fundamental, momentum, onchain, outside, price, trend, volatility, volume
 from offchain.features.feature import BITCOIN, Days, Feature, Past, Tags
 from offchain.features.windows import DIGITS, newest, significant
@@ -77,6 +78,14 @@ class FeatureFrame:
             )
         return self.values[:, self._positions[name]]
 
+    def row(self, coin_id: str) -> dict[str, float]:
+        """{name: value} of one coin, unknown ones left out. Raises MissingHistory for a coin that is not in the frame."""
+        if coin_id not in self.ids:
+            near = did_you_mean(coin_id, self.ids)
+            raise MissingHistory(f'no coin "{coin_id}" among {len(self.ids)} in this frame.{near}')
+        values = self.values[self.ids.index(coin_id)].tolist()
+        return {name: value for name, value in zip(self.names, values, strict=True) if not math.isnan(value)}
+
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {name: position for position, name in enumerate(self.names)}
@@ -113,10 +122,18 @@ def compute(history: History, names: Collection[str], *, tags: Tags | None = Non
 
 def compute_panel(history: History, name: str, *, tags: Tags | None = None) -> Floats:
     """days × coins: row d is what `compute` gives for the history that ends on day d, bit for bit."""
-    feature = find(name)
-    answer = np.full((len(history), len(history.ids)), np.nan)
-    if not why_missing(history, name, tags=tags):
-        answer[feature.warmup :] = _rows(Past(history, tags=tags), feature, len(history) - feature.warmup)
+    return compute_panels(history, [name], tags=tags)[name]
+
+
+def compute_panels(history: History, names: Collection[str], *, tags: Tags | None = None) -> dict[str, Floats]:
+    """`compute_panel` of each name; what they share is worked out once."""
+    past = Past(history, tags=tags)
+    answer = {}
+    for name in dict.fromkeys(names):
+        feature = find(name)
+        answer[name] = np.full((len(history), len(history.ids)), np.nan)
+        if not why_missing(history, name, tags=tags):
+            answer[name][feature.warmup :] = _rows(past, feature, len(history) - feature.warmup)
     return answer
 
 

@@ -17,6 +17,7 @@ from offchain.features.windows import (
     median_across,
     mid_ranks,
     moment,
+    natural_log,
     newest,
     significant,
 )
@@ -151,7 +152,8 @@ def _over_extension(days: Days, support: Floats) -> Floats:
     log = days.log("price")
     rise = newest(difference(log, 7), days.rows)
     usual = deviation(before(days.returns, 7), 90) * np.sqrt(7.0)
-    borne = np.clip(np.log(_surge(support)) / rise, 0.0, 1.0)
+    surge = _surge(support)
+    borne = np.clip(np.where(surge <= 0.0, 0.0, natural_log(surge) / rise), 0.0, 1.0)
     return np.where(rise > 0.0, divide(rise, usual) * (1.0 - borne), 0.0)
 
 
@@ -174,7 +176,7 @@ def _exhaustion(days: Days) -> Floats:
     slower = newest(before(moved, 14), days.rows) - newest(moved, days.rows)
     usual = deviation(days.returns, 90) * np.sqrt(14.0)
     traded = mean(volume, 14)
-    drier = np.log(divide(before(traded, 14), traded[14:]))
+    drier = natural_log(divide(before(traded, 14), traded[14:]))
     return direction * (np.maximum(direction * divide(slower, usual), 0.0) + np.maximum(drier, 0.0)) / 2.0
 
 

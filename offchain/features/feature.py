@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from offchain.features.windows import across, before, newest
+from offchain.features.windows import across, before, natural_log, newest
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import Floats, History, Needs
 
@@ -127,7 +127,7 @@ class Past:
 
     def log(self, name: str) -> Floats:
         """Natural logarithm; unknown where the field is not above 0."""
-        return self._keep("log", name, lambda: _log(self.field(name)))
+        return self._keep("log", name, lambda: natural_log(self.field(name)))
 
     def known_days(self, name: str) -> NDArray[np.int64]:
         """Days in a row, up to each day, on which this field was known."""
@@ -241,7 +241,3 @@ def _carried(values: Floats) -> Floats:
         is_open = np.isnan(answer[days:])
         answer[days:][is_open] = values[:-days][is_open]
     return answer
-
-
-def _log(values: Floats) -> Floats:
-    return np.asarray(np.log(np.where(values > 0.0, values, np.nan)))

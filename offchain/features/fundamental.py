@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from offchain.features.feature import YEAR, Days, Feature
-from offchain.features.volume import level
-from offchain.features.windows import change, days_of, difference, divide, mean, newest, total
+from offchain.features.windows import change, days_of, difference, divide, mean, newest, power_of_ten, total
 from offchain.market.history import Floats
 
 
@@ -42,7 +41,7 @@ FUNDAMENTAL = (
         fields={"market_cap": 1},
         doc="Power of ten of the market cap.",
         source="Banz (1981); for crypto Liu, Tsyvinski and Wu (2022), size",
-        work=lambda days: level(days["market_cap"]),
+        work=lambda days: power_of_ten(days["market_cap"]),
     ),
     *(_inflation(window) for window in (90, 365)),
     Feature(

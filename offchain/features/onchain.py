@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from offchain.features.feature import YEAR, Days, Feature
-from offchain.features.volume import level
-from offchain.features.windows import before, change, deviation, divide, mean, newest, total
+from offchain.features.windows import before, change, deviation, divide, mean, newest, power_of_ten, total
 from offchain.market.history import Floats
 
 
@@ -95,7 +94,7 @@ ONCHAIN = (
         fields={"active_addresses": 7},
         doc="Power of ten of the mean number of active addresses of 7 days; unknown without any.",
         source="Liu and Tsyvinski (2021)",
-        work=lambda days: level(mean(days["active_addresses"], 7)),
+        work=lambda days: power_of_ten(mean(days["active_addresses"], 7)),
     ),
     Feature(
         name="active_addresses_trend_7d_90d",
@@ -113,7 +112,7 @@ ONCHAIN = (
         fields={"market_cap": 1, "active_addresses": 30},
         doc="Power of ten of market cap over the square of the mean number of active addresses of 30 days: high is dear.",
         source="Alabi (2017), after Metcalfe (2013)",
-        work=lambda days: level(days["market_cap"]) - 2.0 * level(mean(days["active_addresses"], 30)),
+        work=lambda days: power_of_ten(days["market_cap"]) - 2.0 * power_of_ten(mean(days["active_addresses"], 30)),
     ),
     Feature(
         name="nvt",
@@ -158,7 +157,7 @@ ONCHAIN = (
         fields={"transfer_value": 7, "transfers": 7},
         doc="Power of ten of the mean value of a transfer in 7 days: who is using it.",
         source="definition",
-        work=lambda days: level(_transfer_size(days)),
+        work=lambda days: power_of_ten(_transfer_size(days)),
     ),
     Feature(
         name="mvrv",

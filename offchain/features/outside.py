@@ -204,7 +204,7 @@ def _line(name: str, *, series: str, window: int, unit: str, doc: str, work: Cal
 
 def _moves_with(series: str, what: str) -> Feature:
     def work(days: Days) -> Floats:
-        line = np.log(np.where(days[series] > 0.0, days[series], np.nan))
+        line = days.log(series)
         return correlation(difference(days.log("price"), 7), difference(line, 7), 90)
 
     return Feature(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from offchain.features.feature import Days, Feature
-from offchain.features.windows import before, change, divide, highest, lowest, mean
+from offchain.features.windows import LN10, before, change, divide, highest, lowest, mean
 from offchain.market.history import Floats
 
 
@@ -31,7 +29,7 @@ PRICE = (
         fields={"price": 1},
         doc="Power of ten of the price of one coin.",
         source="Birru and Wang (2016), the nominal price",
-        work=lambda days: np.asarray(days.log("price") / np.log(10.0)),
+        work=lambda days: days.log("price") / LN10,
     ),
     Feature(
         name="return_1d",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -36,7 +37,7 @@ ADX_DAYS = 10 * ADX
 
 def settled_days(alpha: float, seed: int) -> int:
     """Days after which less than 1e-9 of a recursion's seed is left in it."""
-    return seed + int(np.ceil(np.log(1e-9) / np.log(1.0 - alpha)))
+    return seed + math.ceil(math.log(1e-9) / math.log(1.0 - alpha))
 
 
 def _sma_distance(span: int) -> Feature:
@@ -207,7 +208,8 @@ def _fit(days: Days) -> Floats:
     line = np.arange(90, dtype=np.float64)[:, None]
     # the days' numbers are a line of their own: the same for each window
     rows = [correlation(log[row : row + 90], line, 90) for row in range(days.rows)]
-    return np.concatenate(rows) ** 2
+    fit = np.concatenate(rows)
+    return fit * fit
 
 
 TREND = (

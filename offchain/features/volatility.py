@@ -7,6 +7,7 @@ import numpy as np
 from offchain.features.feature import YEAR, Days, Feature
 from offchain.features.trend import true_range
 from offchain.features.windows import (
+    LN2,
     change,
     days_of,
     days_since_high,
@@ -57,13 +58,13 @@ def _downside(window: int) -> Feature:
 
 def _parkinson(days: Days) -> Floats:
     spread = days.log("high") - days.log("low")
-    return np.sqrt(mean(spread * spread, 30) * (YEAR / (4.0 * np.log(2.0))))
+    return np.sqrt(mean(spread * spread, 30) * (YEAR / (4.0 * LN2)))
 
 
 def _garman_klass(days: Days) -> Floats:
     spread = days.log("high") - days.log("low")
     body = days.log("price") - days.log("open")
-    variance = mean(0.5 * spread * spread - (2.0 * np.log(2.0) - 1.0) * body * body, 30)
+    variance = mean(0.5 * spread * spread - (2.0 * LN2 - 1.0) * body * body, 30)
     return np.sqrt(np.maximum(variance, 0.0) * YEAR)
 
 

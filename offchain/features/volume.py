@@ -18,17 +18,14 @@ from offchain.features.windows import (
     lowest,
     mean,
     newest,
+    power_of_ten,
+    tanh,
     total,
 )
 from offchain.market.history import Floats
 
 MFI = 14
 MILLION = 1e6
-
-
-def level(x: Floats) -> Floats:
-    """Power of ten; unknown where x is not above 0."""
-    return np.log10(np.where(x > 0.0, x, np.nan))
 
 
 def _volume_change(days: Days) -> Floats:
@@ -132,8 +129,8 @@ def _corwin_schultz(days: Days) -> Floats:
     joint = highest(high, 2) - lowest(low, 2)
     root = 3.0 - 2.0 * np.sqrt(2.0)
     alpha = (np.sqrt(2.0 * beta) - np.sqrt(beta)) / root - np.sqrt(joint * joint / root)
-    grown = np.exp(alpha)
-    return mean(np.maximum(2.0 * (grown - 1.0) / (1.0 + grown), 0.0), 30)
+    # 2 (e^α − 1) / (e^α + 1), written so that no exponential is needed
+    return mean(np.maximum(2.0 * tanh(alpha / 2.0), 0.0), 30)
 
 
 def _volume_share(days: Days) -> Floats:
@@ -149,7 +146,7 @@ VOLUME = (
         fields={"volume": 30},
         doc="Power of ten of the mean volume of 30 days; unknown without any.",
         source="Liu, Tsyvinski and Wu (2022), dollar volume",
-        work=lambda days: level(mean(days["volume"], 30)),
+        work=lambda days: power_of_ten(mean(days["volume"], 30)),
     ),
     Feature(
         name="volume_change_7d",
@@ -289,7 +286,7 @@ LIQUIDITY = (
         fields={"venue_volume": 7},
         doc="Power of ten of the mean volume of 7 days on the venues that we can trade on; unknown without any.",
         source="definition",
-        work=lambda days: level(mean(days["venue_volume"], 7)),
+        work=lambda days: power_of_ten(mean(days["venue_volume"], 7)),
     ),
     Feature(
         name="venue_share_7d",

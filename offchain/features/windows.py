@@ -171,6 +171,37 @@ def divide(x: Floats, y: Floats) -> Floats:
     return x / np.where(y == 0.0, np.nan, y)
 
 
+def natural_log(x: Floats) -> Floats:
+    """ln x within two units of the last digit; unknown where x is not above 0.
+
+    Of +, −, × and ÷ only, because the last bit of a library's logarithm depends on the processor, and a difference of two
+    logarithms can make it the third digit. x = 2^e · m with m between √½ and √2, ln m = 2 artanh((m − 1) / (m + 1)).
+    """
+    m, e = np.frexp(np.where(x > 0.0, x, np.nan))
+    is_low = m < _ROOT_HALF
+    m = np.where(is_low, 2.0 * m, m)
+    e = e - is_low.astype(np.float64)
+    s = (m - 1.0) / (m + 1.0)
+    square = s * s
+    series = np.full(s.shape, 1.0 / 23.0)
+    for odd in range(21, 1, -2):
+        series = 1.0 / odd + square * series
+    return np.asarray(e * _LN2_HIGH + (2.0 * s + (2.0 * s * square * series + e * _LN2_LOW)))
+
+
+def power_of_ten(x: Floats) -> Floats:
+    """log10 x; unknown where x is not above 0."""
+    return natural_log(x) / LN10
+
+
+def tanh(x: Floats) -> Floats:
+    """Hyperbolic tangent for |x| below 2, by Lambert's fraction (1768), of the same four operations."""
+    square, answer = x * x, np.full_like(x, 27.0)
+    for odd in range(25, 0, -2):
+        answer = odd + square / answer
+    return x / answer
+
+
 def across(x: Floats) -> Floats:
     """Sum over the coins of each day, unknown ones left out; NaN on a day that knows none. days × 1.
 
@@ -228,4 +259,10 @@ def significant(values: Floats) -> Floats:
     return answer + 0.0
 
 
+# e · _LN2_HIGH is exact: its last 21 bits are 0
+_LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
+_LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
+_ROOT_HALF = 0.7071067811865476
+LN2 = 0.6931471805599453
+LN10 = 2.302585092994046
 _POWERS = np.array([float(10**power) for power in range(_EXACT_POWERS + 1)])
