@@ -11,7 +11,6 @@ from offchain.features.feature import YEAR, Days, Feature
 from offchain.features.windows import (
     before,
     change,
-    correlation,
     days_of,
     days_since_high,
     difference,
@@ -19,6 +18,7 @@ from offchain.features.windows import (
     highest,
     lowest,
     mean,
+    moment,
     newest,
     slope,
     smoothed,
@@ -204,12 +204,11 @@ def _efficiency(days: Days) -> Floats:
 
 
 def _fit(days: Days) -> Floats:
-    log = days.log("price")
-    line = np.arange(90, dtype=np.float64)[:, None]
-    # the days' numbers are a line of their own: the same for each window
-    rows = [correlation(log[row : row + 90], line, 90) for row in range(days.rows)]
-    fit = np.concatenate(rows)
-    return fit * fit
+    log, count = days.log("price"), 90
+    # squares of the days' numbers around their mean, per day: (n² − 1) / 12
+    spread = (count * count - 1) / 12.0
+    explained = slope(log, count)
+    return np.minimum(divide(explained * explained * spread, moment(log, count, 2)), 1.0)
 
 
 TREND = (

@@ -9,6 +9,8 @@ unknown       fields nobody filled, short histories and strange names are answer
 
 from __future__ import annotations
 
+import math
+import random
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -17,15 +19,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offchain.errors import UnknownFeature
-from offchain.features import FEATURES, GROUPS, catalogue_hash, catalogue_table, compute, compute_panel, needs
-from offchain.features.windows import significant
+from offchain.errors import MissingHistory, UnknownFeature
+from offchain.features import (
+    FEATURES,
+    GROUPS,
+    catalogue_hash,
+    catalogue_table,
+    compute,
+    compute_panel,
+    compute_panels,
+    needs,
+    standardise,
+    why_unknown,
+)
+from offchain.features.feature import CARRY_DAYS
+from offchain.features.windows import natural_log, significant
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import Floats, History, Needs
 
 IDS = ("aave", "bitcoin", "cardano", "dogecoin", "ethereum", "solana", "uniswap")
 TAGS = {
     "aave": ("defi", "lending"),
+    "bitcoin": ("layer1",),
     "uniswap": ("defi", "dex"),
     "solana": ("layer1", "defi"),
     "ethereum": ("layer1",),
@@ -155,3 +170,236 @@ def test_significant_is_twelve_digits_as_text_has_them(value: float) -> None:
 def test_significant_rounds_the_middle_of_two_neighbours_as_text_does(digits: int, power: int) -> None:
     value = float(f"{digits}.5e{power}")
     assert significant(np.array([value, -value])).tolist() == [float(f"{value:.12g}"), float(f"{-value:.12g}")]
+
+
+@pytest.mark.parametrize("poison", ["unknown", "times", "shuffled"])
+def test_a_poisoned_future_changes_nothing_before_it(poison: str) -> None:
+    """D13, M6: everything after a day is unknown, a thousand times larger or in another order: the rows up to it stay."""
+    history, stop = clean(), LONGEST + 20
+    dice = np.random.Generator(np.random.PCG64(5))
+
+    def poisoned(values: Floats) -> Floats:
+        answer = values.copy()
+        if poison == "unknown":
+            answer[stop:] = np.nan
+        elif poison == "times":
+            answer[stop:] *= 1_000.0
+        else:
+            dice.shuffle(answer[stop:])
+        return answer
+
+    other = built(
+        {name: poisoned(values) for name, values in history.panels.items()},
+        {name: poisoned(values) for name, values in history.series.items()},
+    )
+    panels = compute_panels(other, NAMES, tags=TAGS)
+    for name in NAMES:
+        assert same(panels[name][:stop], whole(name)[:stop]), name
+    changed = [name for name in NAMES if not same(panels[name][stop:], whole(name)[stop:])]
+    # all but those that only look at fields which this poison leaves as they are
+    assert len(changed) > 0.9 * len(NAMES)
+
+
+RENAMED = {
+    "aave": "zeta",
+    "cardano": "beta",
+    "dogecoin": "alpha",
+    "ethereum": "tau",
+    "solana": "omega",
+    "uniswap": "iota",
+}
+
+
+def test_another_order_of_the_coins_changes_nothing() -> None:
+    """D13: with other names the coins stand in another order; each keeps the bits of all its values."""
+    history = cut(clean(), LONGEST + DAYS)
+    renamed = [RENAMED.get(coin, coin) for coin in IDS]
+    order = sorted(range(len(IDS)), key=renamed.__getitem__)
+    assert order != sorted(order)
+    other = built(
+        {name: values[:, order].copy() for name, values in reversed(history.panels.items())},
+        {name: values.copy() for name, values in reversed(history.series.items())},
+        tuple(renamed[column] for column in order),
+    )
+    tags = {RENAMED.get(coin, coin): TAGS[coin] for coin in reversed(TAGS)}
+    for name in NAMES:
+        assert same(compute_panel(other, name, tags=tags), whole(name)[:, order]), name
+
+
+def test_a_coin_alone_has_the_same_bits_as_among_others() -> None:
+    """D13: what reads only the coin itself does not depend on who else is in the history."""
+    alone = clean().part(ids=["solana"])
+    own = [name for name in NAMES if not FEATURES[name].market]
+    assert len(own) > 120
+    for name, panel in compute_panels(alone, own).items():
+        assert same(panel[:, 0], whole(name)[:, IDS.index("solana")]), name
+
+
+def test_a_coin_of_which_nothing_is_known_changes_nothing() -> None:
+    history = clean()
+    empty = np.full((len(history), 1), np.nan)
+    other = built(
+        {name: np.hstack([empty, values]) for name, values in history.panels.items()},
+        dict(history.series),
+        ("0-unknown", *IDS),
+    )
+    for name in NAMES:
+        assert same(compute_panel(other, name, tags=TAGS)[:, 1:], whole(name)), name
+
+
+OWN_FIELDS = [(name, field) for name in NAMES for field in sorted(FEATURES[name].fields)]
+
+
+@pytest.mark.parametrize(("name", "field"), OWN_FIELDS)
+def test_one_unknown_day_is_unknown_for_the_declared_window_and_no_day_more(name: str, field: str) -> None:
+    """D12: a gap is NaN for exactly as many days as this field is read, then the value is back; other coins keep theirs."""
+    feature = FEATURES[name]
+    window = feature.fields[field]
+    days, gap, coin = feature.lookback + window + 3, feature.lookback + 1, IDS.index("ethereum")
+    history = cut(clean(), min(days, len(clean())))
+    before = compute_panel(history, name, tags=TAGS)
+    panels = {key: values.copy() for key, values in history.panels.items()}
+    panels[field][gap, coin] = np.nan
+    after = compute_panel(built(panels, dict(history.series)), name, tags=TAGS)
+    unknown = np.flatnonzero(np.isnan(after[:, coin]) & ~np.isnan(before[:, coin]))
+    assert unknown.tolist() == list(range(gap, min(gap + window, len(history))))
+    others = [column for column in range(len(IDS)) if column != coin]
+    assert same(np.isnan(after[:, others]), np.isnan(before[:, others]))
+    if field not in feature.market:
+        assert same(after[:, others], before[:, others])
+        assert same(after[gap + window :, coin], before[gap + window :, coin])
+
+
+COUNTED = [(name, field) for name in NAMES for field in FEATURES[name].counted]
+
+
+@pytest.mark.parametrize(("name", "field"), COUNTED)
+def test_a_counted_unknown_day_is_no_gap(name: str, field: str) -> None:
+    history = clean()
+    panels = {key: values.copy() for key, values in history.panels.items()}
+    panels[field][-3, :] = np.nan
+    assert not np.isnan(compute(built(panels, dict(history.series)), [name]).values).any()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in NAMES if set(FEATURES[name].market) & set(SERIES)))
+def test_a_series_is_late_by_its_lag_and_carried_on_for_a_week(name: str) -> None:
+    """D6: the newest day of a series counts only when it was known; a holiday of seven days is bridged, an eighth is not."""
+    feature, history = FEATURES[name], clean()
+    (series,) = set(feature.market) & set(SERIES)
+    lag = SERIES[series].lag_days
+    row = feature.lookback + 20
+
+    def with_gap(first: int, days: int) -> Floats:
+        lines = {key: values.copy() for key, values in history.series.items()}
+        lines[series][first : first + days] = np.nan
+        return compute_panel(built(dict(history.panels), lines), name)
+
+    # what is not known yet on this day must not matter on it
+    assert same(with_gap(row - lag + 1, lag)[row], whole(name)[row])
+    last_known = row - lag - CARRY_DAYS
+    assert not np.isnan(with_gap(last_known + 1, CARRY_DAYS)[row]).any()
+    assert np.isnan(with_gap(last_known, CARRY_DAYS + 1)[row]).all()
+
+
+def test_without_tags_or_bitcoin_the_reason_says_so() -> None:
+    """D10: sector strength needs the tags; M9: bitcoin's share needs bitcoin."""
+    history = clean().part(ids=["aave", "solana", "uniswap"])
+    frame = compute(history, ["sector_strength_30d", "bitcoin_dominance", "beta_bitcoin_90d", "return_1d"])
+    absent = 'needs "bitcoin", which is not among the 3 coins of the history'
+    assert frame.missing == {
+        "sector_strength_30d": "needs the tags of the coins",
+        "bitcoin_dominance": absent,
+        "beta_bitcoin_90d": absent,
+    }
+
+
+def test_no_coin_and_no_day_are_answered_too() -> None:
+    history = clean()
+    assert compute(history.part(ids=[]), NAMES).missing["return_1d"] == "the history has no coin"
+    assert compute(history.tail(0), ["return_1d"]).missing["return_1d"] == "needs 2 days, the history has 0"
+    assert compute(history, []).values.shape == (len(IDS), 0)
+
+
+def test_one_coin_of_which_a_day_is_unknown_is_told_why() -> None:
+    """S10, M8: an absent number is explained, for the coin and the day count."""
+    panels = {key: values.copy() for key, values in clean().panels.items()}
+    panels["price"][-5, IDS.index("solana")] = np.nan
+    panels["price"][:, IDS.index("cardano")] = 3.0
+    history = built(panels, {})
+    assert why_unknown(history, "momentum_30d", "bitcoin") == ""
+    assert why_unknown(history, "momentum_30d", "solana") == (
+        "price is known for the newest 4 of 31 days without a gap"
+    )
+    assert why_unknown(history, "bollinger_b_20", "cardano").startswith(
+        "it has no value with these numbers (Place of the"
+    )
+    assert why_unknown(history.tail(10), "momentum_30d", "solana") == "needs 31 days, the history has 10"
+    frame = compute(history, ["momentum_30d", "return_1d"])
+    assert set(frame.row("solana")) == {"return_1d"}
+    with pytest.raises(MissingHistory, match='no coin "solna" among 7 in this frame. Did you mean "solana"'):
+        frame.row("solna")
+    with pytest.raises(UnknownFeature, match='"rsi_14" is not in this frame; it has momentum_30d, return_1d'):
+        frame.column("rsi_14")
+
+
+def test_a_published_history_gives_the_published_numbers() -> None:
+    """M6: the JSON of a history of `needs` days recomputes the same bits."""
+    asked = [name for name in NAMES if FEATURES[name].lookback <= 120]
+    looked = needs(asked)
+    days = clean().tail(looked.days)
+    published = built(
+        {name: days.panels[name].copy() for name in looked.fields if name in PANELS},
+        {name: days.series[name].copy() for name in looked.fields if name in SERIES},
+    )
+    again = compute(History.from_json(published.to_json()), asked, tags=TAGS)
+    assert same(again.values, compute(clean(), asked, tags=TAGS).values)
+    assert again.catalogue_hash == catalogue_hash(asked)
+
+
+def test_the_frame_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        compute(clean(), ["return_1d"]).values[0, 0] = 1.0
+
+
+@given(
+    st.lists(st.floats(min_value=-1e6, max_value=1e6) | st.just(float("nan")), min_size=1, max_size=12), st.randoms()
+)
+def test_scores_do_not_depend_on_the_order_and_keep_what_is_unknown(values: list[float], dice: random.Random) -> None:
+    """D10: cross-sectional scores; a shuffled cross section has shuffled scores, bit for bit."""
+    order = list(range(len(values)))
+    dice.shuffle(order)
+    x = np.array(values)
+    for how, bound in (("robust_z", 3.0), ("rank", 1.0)):
+        scores = standardise(x, how=how)
+        assert same(standardise(x[order], how=how), scores[order])
+        assert same(np.isnan(scores), np.isnan(x))
+        assert np.nanmax(np.abs(scores), initial=0.0) <= bound
+        assert same(standardise(np.stack([x, x]), how=how, axis=1)[1], scores)
+    known = np.sort(x[~np.isnan(x)])
+    assert np.all(np.diff(np.sort(standardise(x, how="rank")[~np.isnan(x)])) >= 0)
+    assert len(known) == 0 or abs(np.nansum(standardise(x, how="rank"))) < 1e-9 * len(known) + 1e-9
+
+
+def test_scores_of_a_few_numbers_by_hand() -> None:
+    nan = float("nan")
+    # median 3, distances 2 1 0 1 97, MAD 1
+    expected = [-2 / 1.482602218505602, -1 / 1.482602218505602, 0.0, 1 / 1.482602218505602, 3.0, nan]
+    np.testing.assert_allclose(standardise(np.array([1.0, 2.0, 3.0, 4.0, 100.0, nan])), expected, rtol=1e-11)
+    # median 1, MAD 0, mean distance 1.8 / 6 = 0.3
+    mostly = standardise(np.array([1.0, 1.0, 1.0, 1.0, 1.0, 2.8]))
+    np.testing.assert_allclose(mostly, [0, 0, 0, 0, 0, 3.0])
+    np.testing.assert_array_equal(standardise(np.array([7.0, 7.0, nan])), [0.0, 0.0, nan])
+    # mid-ranks 1, 2.5, 2.5, 4 of 4
+    ranks = standardise(np.array([1.0, 5.0, 5.0, 9.0, nan]), how="rank")
+    np.testing.assert_array_equal(ranks, [-0.75, 0.0, 0.0, 0.75, nan])
+    with pytest.raises(ValueError, match='how="z" is neither of robust_z, rank'):
+        standardise(np.zeros(3), how="z")
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300))
+def test_the_logarithm_of_four_operations_is_the_logarithm(value: float) -> None:
+    assert natural_log(np.array([value]))[0] == pytest.approx(math.log(value), rel=5e-16, abs=1e-300)
+
+
+def test_the_logarithm_of_nothing_is_unknown() -> None:
+    assert np.isnan(natural_log(np.array([0.0, -1.0, float("nan")]))).all()
