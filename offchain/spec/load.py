@@ -18,6 +18,7 @@ from offchain.spec.feeds import FeedRules
 from offchain.spec.feeds import contradictions as feed_contradictions
 from offchain.spec.keys import Kind, Refused
 from offchain.spec.model import SECTIONS, Component, FeeRules, IndexSpec
+from offchain.spec.rebalance_rules import contradictions as rebalance_contradictions
 from offchain.spec.risk_rules import contradictions as risk_contradictions
 from offchain.spec.signal_rules import contradictions as signal_contradictions
 from offchain.spec.sleeve_rules import SleeveRules
@@ -136,6 +137,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
         *_weight_contradictions(spec.universe, spec.weights),
         *_universe_contradictions(spec.universe),
         *universe_contradictions(spec.universe),
+        *rebalance_contradictions(spec.rebalance),
         *_component_contradictions(spec.components),
         *_fee_contradictions(spec.fees),
         *signal_contradictions(spec.signals),
