@@ -12,35 +12,24 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from risk_frames import history_of, signals
 
 from offchain.errors import InfeasibleWeights, MarketDataError, MissingHistory, UnitError
 from offchain.market.history import Floats, History
 from offchain.risk import expose, is_used, names, needs, standing, uses_held
 from offchain.risk.basket import basket_returns, correlations, volatility
 from offchain.risk.overlay import scaled
-from offchain.signals.outcome import Phase, Signal, SignalSet
 from offchain.spec.risk_rules import RiskRules
 
 WAD = 10**18
-T = datetime(2024, 6, 1, tzinfo=UTC)
 WEIGHTS = {"bitcoin": WAD // 2, "ethereum": 3 * WAD // 10, "solana": WAD // 5}
 STABLE = (("dai", 1.0), ("usd-coin", 1.0))
-
-
-def history_of(t: datetime = T, **columns: Sequence[float]) -> History:
-    """Daily prices by id ("usd_coin" is usd-coin), the last row at `t`."""
-    ids = sorted(name.replace("_", "-") for name in columns)
-    days = len(next(iter(columns.values())))
-    panel = np.column_stack([np.array(columns[name.replace("-", "_")], dtype=np.float64) for name in ids])
-    dates = tuple(t.date() - timedelta(days=days - 1 - day) for day in range(days))
-    return History(t=t, dates=dates, ids=tuple(ids), panels={"price": panel})
 
 
 def waves(days: int, size: float) -> list[float]:
@@ -56,15 +45,6 @@ def market(days: int = 60, size: float = 0.01, **more: Sequence[float]) -> Histo
 
 def rules(**keys: object) -> RiskRules:
     return RiskRules(**({"stable": STABLE} | keys))  # type: ignore[arg-type]
-
-
-def signals(phase: str = "bull", breadth: float = 0.9, **labels: str) -> SignalSet:
-    made = {
-        name: Signal(id=name, label=label, score=0.0, conviction=0.0, p_bearish=0.0, p_neutral=1.0, p_bullish=0.0)
-        for name, label in labels.items()
-    }
-    found = Phase(name=phase, breadth=breadth, volatility=0.5, drawdown=0.1, reason="as the test says")
-    return SignalSet(t=T, signals=made, phase=found, catalogue_hash="0x00")
 
 
 def at_risk(weights: dict[str, int]) -> int:
