@@ -5,6 +5,7 @@ BallastError                       exit code 1
 ├── UnitError                      an amount cannot be turned into integers without losing or inventing money
 ├── MarketDataError                market data cannot be read or trusted
 │   ├── MissingHistory             nothing is known at the time asked for
+│   ├── LevelsChanged              a published index level would become another one without a restatement
 │   └── SourceUnavailable          a data provider did not answer, or answered something else
 ├── ModelError                     a trained model cannot be used here: its file, its hash, its features or its time
 ├── InfeasibleWeights              caps, floors and names cannot add up to one
@@ -74,6 +75,10 @@ class MarketDataError(BallastError):
 
 class MissingHistory(MarketDataError):
     """Nothing is known at the time asked for."""
+
+
+class LevelsChanged(MarketDataError):
+    """A published index level would become another one without a restatement."""
 
 
 class SourceUnavailable(MarketDataError):
