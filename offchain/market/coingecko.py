@@ -144,17 +144,7 @@ class CoinGecko:
         """Rows date, id, price, market_cap, volume of one coin: the points at midnight UTC; USD."""
         query = {"vs_currency": "usd", "days": days, "interval": "daily"}
         answer = self.get(f"/coins/{coin}/market_chart", query)
-        data = _read_json(answer)
-        if not isinstance(data, dict):
-            raise _odd(answer, "not an object")
-        series = {}
-        for column, field in (("price", "prices"), ("market_cap", "market_caps"), ("volume", "total_volumes")):
-            series[column] = _daily(data.get(field), field, answer)
-        frame = pd.DataFrame(series)
-        frame.index.name = "date"
-        frame = frame.reset_index()
-        frame.insert(1, "id", coin)
-        return frame[frame["price"].notna()]
+        return read_chart(answer, coin)
 
     def get(self, path: str, query: Mapping[str, object]) -> RawResponse:
         """The answer to one request: from the cache while it is fresh, otherwise fetched and stored."""
@@ -200,6 +190,21 @@ class CoinGecko:
         return "its own trouble; try again later"
 
 
+def read_chart(answer: RawResponse, coin: str) -> pd.DataFrame:
+    """Rows date, id, price, market_cap, volume of a stored answer about one coin: the points at midnight UTC; USD."""
+    data = _read_json(answer)
+    if not isinstance(data, dict):
+        raise _odd(answer, "not an object")
+    series = {}
+    for column, field in (("price", "prices"), ("market_cap", "market_caps"), ("volume", "total_volumes")):
+        series[column] = _daily(data.get(field), field, answer)
+    frame = pd.DataFrame(series)
+    frame.index.name = "date"
+    frame = frame.reset_index()
+    frame.insert(1, "id", coin)
+    return frame[frame["price"].notna()]
+
+
 def _require_all(ids: Sequence[str] | None, listed: pd.DataFrame) -> None:
     missing = [coin for coin in ids or () if coin not in listed.index]
     if missing:
@@ -216,9 +221,13 @@ def _listed(row: object, url: str) -> dict[str, Any]:
 
 def _read_json(answer: RawResponse) -> object:
     try:
-        return cast(object, json.loads(answer.body))
+        return cast(object, json.loads(answer.body, parse_constant=_refuse_constant))
     except ValueError as error:
         raise _odd(answer, "not JSON") from error
+
+
+def _refuse_constant(text: str) -> object:
+    raise ValueError(f"{text} is not JSON")
 
 
 def _read_list(answer: RawResponse) -> list[Any]:

@@ -43,6 +43,8 @@ _PANELS = (
     Field(name="exchange_outflow", unit="USD per 24 h", doc="Value sent from exchanges."),
     Field(name="tvl", unit="USD", doc="Value locked in the protocol."),
     Field(name="venue_volume", unit="USD per 24 h", doc="Traded on the venues that we can trade on."),
+    Field(name="dex_volume", unit="USD per 24 h", doc="Traded on the protocol itself, when it is a place to trade."),
+    Field(name="depth", unit="USD", doc="What moves the price by 2 % on the venues that we can trade on."),
     Field(name="listings", unit="venues", doc="Venues that list the coin."),
     Field(name="commits", unit="per 24 h", doc="Changes to its public source code."),
     Field(name="sentiment", unit="-1..1", doc="Mean score of texts about it."),

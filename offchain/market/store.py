@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,10 +49,20 @@ class RawStore:
     def latest(self, url: str) -> RawResponse | None:
         """The newest stored answer to `url`, or None. Raises MarketDataError when its bytes were changed."""
         heads = sorted(self._place(url).glob("*.json"))
-        if not heads:
-            return None
-        head = json.loads(heads[-1].read_text(encoding="utf-8"))
-        file = heads[-1].parent / f"{head['sha256']}.body"
+        return self._read(heads[-1]) if heads else None
+
+    def answers(self, wanted: Callable[[str], bool]) -> Iterator[RawResponse]:
+        """Every stored answer to the URLs that are `wanted`, in the order in which they were asked for."""
+        heads = [(json.loads(file.read_text(encoding="utf-8")), file) for file in self.folder.glob("*/*.json")]
+        found = [(head["requested_at"], head["url"], file) for head, file in heads if wanted(head["url"])]
+        # fractions of a second are written only when there are some, so times are compared as times
+        for _, _, file in sorted(found, key=lambda row: (utc_time(row[0]), row[1])):
+            yield self._read(file)
+
+    def _read(self, file: Path) -> RawResponse:
+        head = json.loads(file.read_text(encoding="utf-8"))
+        url = head["url"]
+        file = file.parent / f"{head['sha256']}.body"
         body = file.read_bytes() if file.is_file() else b""
         if hashlib.sha256(body).hexdigest() != head["sha256"]:
             raise MarketDataError(
