@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "offchain"
 FLOORS = (
     ("errors",),
-    ("canonical", "units", "reference", "steps", "pages"),
+    ("canonical", "units", "reference", "steps", "pages", "drawing"),
     ("spec", "market", "report"),
     ("sources", "features", "levels", "trading"),
     ("signals",),

@@ -14,6 +14,7 @@ import math
 
 import pytest
 
+from offchain.drawing import apart
 from offchain.pages import render
 from offchain.report.performance import (
     YEAR,
@@ -25,7 +26,7 @@ from offchain.report.performance import (
     rebased,
     tracking,
 )
-from offchain.report.picture import apart, spells
+from offchain.report.picture import spells
 
 DAY = 86_400
 GROWTH = 9_545_000_000_000_000  # D18, about 0.95 % a year
