@@ -9,6 +9,7 @@ BallastError                       exit code 1
 │   └── SourceUnavailable          a data provider did not answer, or answered something else
 ├── ModelError                     a trained model cannot be used here: its file, its hash, its features or its time
 ├── InfeasibleWeights              caps, floors and names cannot add up to one
+├── NotConverged                   a solver did not reach the accuracy that its weights are promised with
 ├── EmptyUniverse                  no coin, or too few, pass the index's own rules
 ├── UnknownFeature                 a name that is in no catalogue of data points
 ├── DecisionMismatch               a published decision does not follow from its inputs
@@ -97,6 +98,10 @@ class ModelError(BallastError):
 
 class InfeasibleWeights(BallastError):
     """Caps, floors and the number of names cannot add up to exactly one."""
+
+
+class NotConverged(BallastError):
+    """A solver did not reach the accuracy that its weights are promised with; nothing less is returned."""
 
 
 class EmptyUniverse(BallastError):

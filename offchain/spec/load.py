@@ -25,6 +25,7 @@ from offchain.spec.sleeve_rules import SleeveRules
 from offchain.spec.sleeve_rules import contradictions as sleeve_contradictions
 from offchain.spec.universe_rules import UniverseRules, universe_contradictions
 from offchain.spec.weight_rules import WeightRules
+from offchain.spec.weight_rules import contradictions as weight_contradictions
 from offchain.units import to_decimal
 
 INDEXES = Path(__file__).resolve().parent.parent / "indexes"
@@ -135,6 +136,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
     """Mistakes that only show when two keys are read together."""
     return [
         *_weight_contradictions(spec.universe, spec.weights),
+        *weight_contradictions(spec.weights, has_signals=spec.signals.mode != "off"),
         *_universe_contradictions(spec.universe),
         *universe_contradictions(spec.universe),
         *rebalance_contradictions(spec.rebalance),
@@ -155,7 +157,7 @@ def _weight_contradictions(universe: UniverseRules, weights: WeightRules) -> lis
         found.append(
             f"weights.min_weight = {floor} is above weights.max_weight = {cap}: lower the floor or raise the cap"
         )
-    if names * cap < 1:
+    if (names - 1) * cap + max(cap, to_decimal(weights.max_weight_largest)) < 1:
         found.append(
             f"weights.max_weight = {cap} with {names} coins reaches only {names * cap} of 1: "
             f"raise it to at least {1 / names:.4f} or hold more coins (universe.top)"
