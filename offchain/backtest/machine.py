@@ -51,6 +51,10 @@ def solve(held, weights, sell, buy, depth, chosen, count, before):  # type: igno
         if after - step == after or step <= 0.0:
             break
         after -= step
+    for k in range(count):
+        i = chosen[k]
+        if held[i] - weights[i] * after > depth[i]:
+            return -1.0
     return after
 
 

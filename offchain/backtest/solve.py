@@ -26,7 +26,7 @@ from offchain.errors import MarketDataError
 Floats = NDArray[np.float64]
 
 MAX_STEPS = 100
-DEEPEST = 0.5  # part of a pool's side that a purchase may take out: its impact is 100 % there
+DEEPEST = 0.5  # part of a pool's side that a purchase may take out: its impact is 100 % there, as that of selling a whole side is 50 %
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +77,9 @@ def value_after(held: Floats, weights: Floats, legs: Legs, *, cash: float = 0.0)
         if after - step == after or step <= 0.0:
             break
         after -= step
+    sold = np.maximum(held - weights * after, 0.0)
+    if (sold > legs.depth).any():
+        raise _shallow(before, float(np.min(legs.depth[sold > legs.depth])))
     return after
 
 
@@ -87,11 +90,15 @@ def _start(held: Floats, weights: Floats, legs: Legs, before: float) -> float:
     if before <= limit:
         return before
     if _excess(limit, held, weights, legs, before)[0] < 0.0:
-        raise MarketDataError(
-            f"no pool holds enough for a rebalance of {before:,.0f} USD; at most {limit:,.0f} USD fit. "
-            "Lower the value, cap the weights by liquidity, or hold deeper coins"
-        )
+        raise _shallow(before, limit)
     return limit
+
+
+def _shallow(value: float, limit: float) -> MarketDataError:
+    return MarketDataError(
+        f"no pool holds enough for a rebalance of {value:,.0f} USD; at most {limit:,.0f} USD fit. "
+        "Lower the value, cap the weights by liquidity, or hold deeper coins"
+    )
 
 
 def _excess(after: float, held: Floats, weights: Floats, legs: Legs, before: float) -> tuple[float, float]:
