@@ -138,7 +138,9 @@ MOMENTUM = (
     *(_sharpe_momentum(window) for window in (30, 90)),
     _rsi("rsi_14", RSI_DAYS, "0.07 % of it is left"),
     _rsi(
-        "rsi_14_settled", RSI_SETTLED_DAYS, "less than 1e-9 of it is left, so it equals the recursion that never began"
+        "rsi_14_settled",
+        RSI_SETTLED_DAYS,
+        "less than 1e-12 of it is left: within 1e-9 of the recursion that never began",
     ),
     Feature(
         name="rsi_14_simple",

@@ -18,6 +18,7 @@ from offchain.features.windows import (
     highest,
     lowest,
     mean,
+    mean_of,
     moment,
     newest,
     slope,
@@ -36,8 +37,8 @@ ADX_DAYS = 10 * ADX
 
 
 def settled_days(alpha: float, seed: int) -> int:
-    """Days after which less than 1e-9 of a recursion's seed is left in it."""
-    return seed + math.ceil(math.log(1e-9) / math.log(1.0 - alpha))
+    """Days after which less than 1e-12 of a recursion's seed is left in it: less than the digits that are kept."""
+    return seed + math.ceil(math.log(1e-12) / math.log(1.0 - alpha))
 
 
 def _sma_distance(span: int) -> Feature:
@@ -77,8 +78,8 @@ def _macd(pick: Callable[[Floats, Floats], Floats]) -> Callable[[Days], Floats]:
     def work(days: Days) -> Floats:
         price = days["price"]
         seen = list(days_of(price, MACD_DAYS))
-        fast = _mean_of(seen[SLOW - FAST : SLOW])
-        slow = _mean_of(seen[:SLOW])
+        fast = mean_of(seen[SLOW - FAST : SLOW])
+        slow = mean_of(seen[:SLOW])
         lines = [fast - slow]
         signal = lines[0]
         for day in seen[SLOW:]:
@@ -86,19 +87,12 @@ def _macd(pick: Callable[[Floats, Floats], Floats]) -> Callable[[Days], Floats]:
             slow = slow + 2.0 / (SLOW + 1.0) * (day - slow)
             lines.append(fast - slow)
             if len(lines) == SIGNAL:
-                signal = _mean_of(lines)
+                signal = mean_of(lines)
             elif len(lines) > SIGNAL:
                 signal = signal + 2.0 / (SIGNAL + 1.0) * (lines[-1] - signal)
         return divide(pick(lines[-1], signal), seen[-1])
 
     return work
-
-
-def _mean_of(days: list[Floats]) -> Floats:
-    answer = days[0].copy()
-    for day in days[1:]:
-        answer += day
-    return answer / len(days)
 
 
 def _macd_feature(name: str, doc: str, pick: Callable[[Floats, Floats], Floats]) -> Feature:
@@ -138,7 +132,7 @@ def _directional(pick: Callable[[Floats, Floats, Floats], Floats]) -> Callable[[
             strength = np.where(both == 0.0, 0.0, 100.0 * np.abs(ups - downs) / both)
             strengths.append(strength)
             if len(strengths) == ADX:
-                adx = _mean_of(strengths)
+                adx = mean_of(strengths)
             elif len(strengths) > ADX:
                 adx = (adx * (ADX - 1) + strength) / ADX
         return pick(adx, 100.0 * divide(ups, sizes), 100.0 * divide(downs, sizes))
@@ -221,7 +215,7 @@ TREND = (
         20,
         window=settled_days(2.0 / 21.0, 20),
         name="ema_distance_20_settled",
-        rest="less than 1e-9 of it is left, so it equals the recursion that never began",
+        rest="less than 1e-12 of it is left: within 1e-9 of the recursion that never began",
     ),
     Feature(
         name="sma_cross_20_50",

@@ -11,7 +11,7 @@ x, y: float64, days × coins, or days × 1 for one line that all coins share.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -58,8 +58,8 @@ def total(x: Floats, window: int) -> Floats:
 
 
 def mean(x: Floats, window: int) -> Floats:
-    """Arithmetic mean."""
-    return total(x, window) / window
+    """Arithmetic mean, of the distances to the oldest day: so the mean of equal values is that value, and nothing is spread."""
+    return mean_of(list(days_of(x, window)))
 
 
 def moment(x: Floats, window: int, power: int) -> Floats:
@@ -129,9 +129,11 @@ def days_since_high(x: Floats, window: int) -> Floats:
 def slope(x: Floats, window: int) -> Floats:
     """Of the least-squares line through the window, per day."""
     centre = (window - 1) / 2.0
-    answer = np.zeros_like(x[window - 1 :])
-    for day, values in enumerate(days_of(x, window)):
-        answer += (day - centre) * values
+    days = days_of(x, window)
+    oldest = next(days)
+    answer = np.zeros_like(oldest)
+    for day, values in enumerate(days, start=1):
+        answer += (day - centre) * (values - oldest)
     return answer / (window * (window * window - 1) / 12.0)
 
 
@@ -140,14 +142,19 @@ def smoothed(x: Floats, *, alpha: float, seed: int, window: int) -> Floats:
 
     What the seed still weighs at the end is (1 − alpha) ** (window − seed).
     """
-    days = days_of(x, window)
-    value = next(days).copy()
-    for _ in range(seed - 1):
-        value += next(days)
-    value /= seed
-    for day in days:
-        value += alpha * (day - value)
+    days = list(days_of(x, window))
+    value = mean_of(days[:seed])
+    for day in days[seed:]:
+        value = value + alpha * (day - value)
     return value
+
+
+def mean_of(days: Sequence[Floats]) -> Floats:
+    """Arithmetic mean of arrays, by the same steps as `mean`."""
+    answer = np.zeros_like(days[0])
+    for day in days[1:]:
+        answer += day - days[0]
+    return days[0] + answer / len(days)
 
 
 def sorted_window(x: Floats, window: int, position: int) -> Floats:
