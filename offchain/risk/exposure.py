@@ -52,16 +52,17 @@ def exposure(
     coins: Mapping[str, float],
     rules: RiskRules,
     *,
+    is_defensive: bool,
     base: float,
     current: float | None,
     history: History,
     signals: SignalSet | None = None,
     levels: Sequence[float] = (),
 ) -> Exposure:
-    """The exposure of an index of `coins` {id: part}. `base`: what is at risk before any rule; `current`: what is at risk
-    now, None when nothing is held yet.
+    """The exposure of an index of `coins` {id: part}. `is_defensive`: it is in conservative mode; `base`: what is at risk
+    before any rule; `current`: what is at risk now, None when nothing is held yet.
     """
-    ceilings, findings = _ceilings(coins, rules, current, history, signals, levels)
+    ceilings, findings = _ceilings(coins, rules, is_defensive, current, history, signals, levels)
     soft = min([base, *(row.part for row in ceilings if not row.is_hard)])
     hard = min([1.0, *(row.part for row in ceilings if row.is_hard)])
     target = grid(min(base, max(soft, rules.min_exposure), hard))
@@ -92,6 +93,7 @@ def is_conservative(coins: Mapping[str, float], rules: RiskRules, *, history: Hi
 def _ceilings(
     coins: Mapping[str, float],
     rules: RiskRules,
+    is_defensive: bool,
     current: float | None,
     history: History,
     signals: SignalSet | None,
@@ -101,7 +103,7 @@ def _ceilings(
     found = [
         *_buffer(rules),
         *_schedule(rules, history),
-        *_mode(coins, rules, history),
+        *_mode(is_defensive, rules),
         *_target(coins, rules, history),
         *_shift(coins, rules, history, signals),
         *_drawdown(where, rules),
@@ -130,8 +132,8 @@ def _schedule(rules: RiskRules, history: History) -> list[Ceiling]:
     ]
 
 
-def _mode(coins: Mapping[str, float], rules: RiskRules, history: History) -> list[Ceiling]:
-    if rules.mode == "aggressive" or not is_conservative(coins, rules, history=history):
+def _mode(is_defensive: bool, rules: RiskRules) -> list[Ceiling]:
+    if not is_defensive:
         return []
     text = f"{rules.mode} mode is conservative: {format_percent(rules.conservative_part)} aside"
     return [Ceiling(rule="mode", part=grid(1.0 - rules.conservative_part), reason=text)]

@@ -185,12 +185,6 @@ def diversification_ratio(weights: Mapping[str, float], matrix: Floats) -> float
     return float(held @ np.sqrt(np.diag(matrix))) / whole if whole else 1.0
 
 
-def effective_number(weights: Mapping[str, float]) -> float:
-    """1 / Σ weight²: how many equal holdings would be as concentrated (Herfindahl 1950)."""
-    total = math.fsum(weights.values())
-    return 1.0 / math.fsum((weight / total) ** 2 for weight in weights.values())
-
-
 def beta(daily: Floats, benchmark: Floats) -> float:
     """Slope of `daily` returns on those of `benchmark` over the days known to both; NaN below MIN_DAYS of them."""
     both = ~np.isnan(daily) & ~np.isnan(benchmark)

@@ -18,7 +18,7 @@ from offchain.market.history import History, Needs
 from offchain.risk.basket import GRID, grid
 from offchain.risk.exposure import MODE_DAYS, exposure, is_conservative
 from offchain.risk.stable import StableSide, stable_side
-from offchain.risk.trims import Cut, cut_bets, cut_largest, cut_volatile, trim_extended
+from offchain.risk.trims import cut_bets, cut_largest, cut_volatile, trim_extended
 from offchain.signals.outcome import SignalSet
 from offchain.spec.risk_rules import RiskRules
 from offchain.steps import Step, Weighing
@@ -120,7 +120,7 @@ def _without_stable_side(weights: Mapping[str, int], side: StableSide) -> Weighi
     step = Step(
         stage="exposure",
         summary="No stable coin can be trusted, so nothing is held in one: the weights stay as they were",
-        weights={name: from_wad(weight) for name, weight in after.items()},
+        weights=_floats(after),
     )
     return Weighing(weights=after, steps=(step,), findings=side.findings)
 
@@ -137,10 +137,12 @@ def _exposed(
     whole = {name: weight for name, weight in sorted(weights.items()) if weight and name not in rules.stable_ids}
     if not whole:
         return Weighing(weights=side.share_out(WAD, rules), findings=side.findings)
-    coins, steps = _cut(whole, rules, side, history)
+    is_defensive = is_conservative(_floats(whole), rules, history=history)
+    coins, steps = _cut(whole, rules, side, history, is_defensive=is_defensive)
     answer = exposure(
-        {name: from_wad(weight) for name, weight in whole.items()},
+        _floats(coins or whole),
         rules,
+        is_defensive=is_defensive,
         base=from_wad(sum(coins.values())),
         current=_current(held, rules),
         history=history,
@@ -169,7 +171,7 @@ def _exposed(
         Step(
             stage="exposure",
             summary=answer.summary,
-            weights={name: from_wad(weight) for name, weight in final.items()},
+            weights=_floats(final),
             reasons=reasons,
         )
     )
@@ -177,13 +179,17 @@ def _exposed(
 
 
 def _cut(
-    whole: Mapping[str, int], rules: RiskRules, side: StableSide, history: History
+    whole: Mapping[str, int], rules: RiskRules, side: StableSide, history: History, *, is_defensive: bool
 ) -> tuple[dict[str, int], list[Step]]:
     """The coins after every single cut, and a step for each that cut something."""
     coins, steps = dict(whole), []
     for stage, is_on, cut in (
         ("trim", rules.trim_above > 0, lambda now: trim_extended(now, rules, history=history)),
-        ("volatility", rules.conservative_cut > 0, lambda now: _cut_volatile(now, whole, rules, history)),
+        (
+            "volatility",
+            is_defensive and rules.conservative_cut > 0,
+            lambda now: cut_volatile(now, rules, history=history),
+        ),
         ("bets", rules.max_bet < 1, lambda now: cut_bets(now, rules, history=history)),
         ("concentration", rules.min_effective > 0, lambda now: cut_largest(now, rules)),
     ):
@@ -206,28 +212,30 @@ _CUTS = {
 }
 
 
-def _cut_volatile(now: Mapping[str, int], whole: Mapping[str, int], rules: RiskRules, history: History) -> Cut:
-    basket = {name: from_wad(weight) for name, weight in whole.items()}
-    if not is_conservative(basket, rules, history=history):
-        return dict(now), {}
-    return cut_volatile(now, rules, history=history)
-
-
 def _given_back(coins: Mapping[str, int], whole: Mapping[str, int], total: int) -> dict[str, int]:
     """`coins`, and of what was cut from each as much, in proportion, as it takes to reach `total`."""
+    if total > sum(whole.values()):
+        raise InfeasibleWeights(
+            f"the stable side can hold {format_percent(from_wad(WAD - total))} and the coins are only "
+            f"{format_percent(from_wad(sum(whole.values())))} of the index; raise risk.max_stable or name more stable coins"
+        )
     short = total - sum(coins.values())
     if short <= 0:
         return dict(coins)
     taken = {name: weight - coins.get(name, 0) for name, weight in whole.items()}
-    back = scaled(taken, min(short, sum(taken.values())))
+    back = scaled(taken, short)
     return {name: coins.get(name, 0) + back.get(name, 0) for name in whole if coins.get(name, 0) + back.get(name, 0)}
+
+
+def _floats(coins: Mapping[str, int]) -> dict[str, float]:
+    return {name: from_wad(weight) for name, weight in coins.items()}
 
 
 def _shown(coins: Mapping[str, int], side: StableSide) -> dict[str, float]:
     """For a step: the coins, and what they leave divided among the stable coins."""
     rest, parts = from_wad(WAD - sum(coins.values())), math.fsum(side.parts.values())
     stable = {name: rest * part / parts for name, part in side.parts.items()}
-    return dict(sorted({**{name: from_wad(weight) for name, weight in coins.items() if weight}, **stable}.items()))
+    return dict(sorted({**_floats({name: weight for name, weight in coins.items() if weight}), **stable}.items()))
 
 
 def _current(held: Mapping[str, float], rules: RiskRules) -> float | None:

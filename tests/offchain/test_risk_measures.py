@@ -1,8 +1,8 @@
-"""Tail risk, contributions, liquidity and overlap against closed forms and plain arithmetic.
+"""Tail risk, contributions and liquidity against closed forms and plain arithmetic.
 
 tail          historical by hand and by brute force · normal limits · Cornish–Fisher integrated · horizons
 Euler         volatility and shortfall add up · the published example of equal risk
-liquidity     days to get out · overlap, look-through, limits, one rebalance day
+liquidity     days to get out
 downside      beside the passive twin, by hand and measured on real data
 """
 
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from offchain.errors import InfeasibleWeights, MissingHistory
+from offchain.errors import MissingHistory
 from offchain.market import Market
 from offchain.market.history import Floats, History
 from offchain.risk import expose, names, needs
@@ -30,7 +30,6 @@ from offchain.risk.measures import (
     covariance,
     diversification_ratio,
     downside,
-    effective_number,
     ewma_tail,
     exit_days,
     historical_tail,
@@ -38,7 +37,6 @@ from offchain.risk.measures import (
     shortfall_contributions,
     tail_risk,
 )
-from offchain.risk.overlap import demand, index_correlations, look_through, over_limits, overlap, overlaps
 from offchain.spec.risk_rules import RiskRules
 
 WAD = 10**18
@@ -208,11 +206,10 @@ def test_shortfall_contributions_sum_to_the_shortfall() -> None:
     assert list(added) == ["a", "b", "c"]
 
 
-def test_diversification_ratio_and_effective_number() -> None:
-    """P9: two uncorrelated halves of equal volatility diversify by √2; 50/30/20 is 2.63 equal holdings."""
+def test_diversification_ratio_of_uncorrelated_halves_is_the_root_of_two() -> None:
+    """Choueifaty and Coignard (2008); 1 where everything moves as one."""
     assert diversification_ratio({"a": 0.5, "b": 0.5}, np.eye(2)) == pytest.approx(math.sqrt(2))
     assert diversification_ratio({"a": 0.5, "b": 0.5}, np.ones((2, 2))) == pytest.approx(1.0)
-    assert effective_number({"a": 0.5, "b": 0.3, "c": 0.2}) == pytest.approx(1 / 0.38)
 
 
 def test_beta_of_a_multiple_is_the_multiple() -> None:
@@ -245,73 +242,6 @@ def test_exit_days_by_hand() -> None:
     assert found.days == {"bitcoin": pytest.approx(0.006), "dead": math.inf, "small": pytest.approx(3.0)}
     assert (found.slowest, found.whole) == ("dead", math.inf)
     assert found.part_in_a_day == pytest.approx(0.6 + 0.1)
-
-
-LC10 = {"bitcoin": 0.6, "ethereum": 0.4}
-DEFI = {"aave": 0.5, "ethereum": 0.5}
-
-
-def test_overlap_is_what_two_indexes_share() -> None:
-    """P9."""
-    assert overlap(LC10, DEFI) == 0.4
-    assert overlap(LC10, LC10) == 1.0
-    assert overlaps({"LC10": LC10, "DEFI": DEFI, "X": {"sol": 1.0}}) == {
-        ("DEFI", "LC10"): 0.4,
-        ("DEFI", "X"): 0.0,
-        ("LC10", "X"): 0.0,
-    }
-
-
-def test_look_through_adds_every_index_and_follows_sleeves() -> None:
-    """P9, §6.7-13: 3 M of LC10, 1 M of DEFI and 1 M of an index of both."""
-    indexes = {"LC10": LC10, "DEFI": DEFI, "BOTH": {"LC10": 0.7, "DEFI": 0.3}}
-    rows = {row.id: row for row in look_through({"LC10": 3e6, "DEFI": 1e6, "BOTH": 1e6}, indexes)}
-    assert rows["bitcoin"].usd == pytest.approx(1.8e6 + 0.42e6)
-    assert rows["ethereum"].usd == pytest.approx(1.2e6 + 0.5e6 + 0.28e6 + 0.15e6)
-    assert rows["aave"].by_index == pytest.approx({"DEFI": 0.5e6, "BOTH": 0.15e6})
-    assert math.fsum(row.part for row in rows.values()) == pytest.approx(1.0)
-
-
-def test_look_through_of_indexes_that_hold_each_other_is_refused() -> None:
-    with pytest.raises(InfeasibleWeights, match="A → B → A: indexes that hold each other"):
-        look_through({"A": 1.0}, {"A": {"B": 1.0}, "B": {"A": 1.0}})
-    with pytest.raises(InfeasibleWeights, match="no weights for index Z"):
-        look_through({"Z": 1.0}, {"A": LC10})
-
-
-def test_aggregate_limits_name_the_coin_and_where_it_is_held() -> None:
-    """P9: an aggregate limit over everything held."""
-    rows = look_through({"LC10": 3e6, "DEFI": 1e6}, {"LC10": LC10, "DEFI": DEFI})
-    found = over_limits(rows, max_part=0.43, volumes={"bitcoin": 1e9, "ethereum": 1e9, "aave": 1e5}, max_volume_days=2)
-    assert found == (
-        "bitcoin is 45.00 % of everything held, limit 43.00 % (LC10 $1.80 M)",
-        "aave is 5.0 days of its volume, limit 2 (DEFI $500,000.00)",
-    )
-    assert over_limits(rows, max_part=0.5) == ()
-
-
-def test_demand_of_one_day_nets_what_indexes_could_give_each_other() -> None:
-    """§6.7-13: LC10 sells 300,000 of ethereum, DEFI buys 100,000."""
-    rows = demand(
-        {"LC10": 3e6, "DEFI": 1e6},
-        {"LC10": LC10, "DEFI": DEFI},
-        {"LC10": {"bitcoin": 0.7, "ethereum": 0.3}, "DEFI": {"aave": 0.4, "ethereum": 0.6}},
-        {"bitcoin": 1e8, "ethereum": 1e6},
-    )
-    ether = next(row for row in rows if row.id == "ethereum")
-    assert (ether.bought, ether.sold) == (pytest.approx(1e5), pytest.approx(3e5))
-    assert (ether.net, ether.crossed, ether.of_volume) == (pytest.approx(-2e5), pytest.approx(1e5), pytest.approx(0.2))
-    assert rows[0].id == "aave"
-    assert rows[0].of_volume == math.inf
-
-
-def test_index_correlations_are_those_of_their_baskets() -> None:
-    """P8: between indexes."""
-    change = np.random.default_rng(10).standard_normal((100, 3)) * 0.02
-    history = history_from(change, ("aave", "bitcoin", "ethereum"))
-    found = index_correlations(history, {"LC10": LC10, "DEFI": DEFI}, days=100)
-    a, b = change @ np.array([0, 0.6, 0.4]), change @ np.array([0.5, 0, 0.5])
-    assert found[("DEFI", "LC10")] == pytest.approx(np.corrcoef(a, b)[0, 1], rel=1e-9)
 
 
 # --- downside -------------------------------------------------------------------------------------------------------

@@ -190,6 +190,19 @@ def test_volatility_of_weights_is_that_of_their_covariance() -> None:
     assert volatility(daily, decay=1.0) == pytest.approx(expected, rel=1e-11)
 
 
+def test_volatility_target_is_met_by_what_is_really_held() -> None:
+    """U14: after a cut the coins have other proportions; the volatility of the whole index is the target all the same."""
+    prices = random_prices()
+    keys = rules(volatility_target=0.3, min_effective=4.0, volatility_decay=1.0, volatility_days=90)
+    after = exposed(keys, history_of(**prices))
+    panel = np.column_stack([prices[name] for name in ("bitcoin", "ethereum", "solana")])
+    change = (panel[1:] / panel[:-1] - 1)[-90:]
+    held = np.array([after[name] / WAD for name in ("bitcoin", "ethereum", "solana")])
+    assert not np.isnan(change).any()
+    assert math.sqrt(365 * float(held @ (change.T @ change / 90) @ held)) == pytest.approx(0.3, rel=1e-9)
+    assert after["bitcoin"] / after["solana"] < 2.4  # it was 2.5 before the cut
+
+
 def test_volatility_target_without_enough_days_does_nothing_and_says_so() -> None:
     answer = expose(WEIGHTS, rules(volatility_target=0.1), history=market(days=15, size=0.2))
     assert at_risk(dict(answer.weights)) == WAD
@@ -473,6 +486,21 @@ def test_stable_side_without_room_leaves_the_rest_in_the_coins() -> None:
 
 
 # --- the way --------------------------------------------------------------------------------------------------------
+
+
+def test_stable_side_that_cannot_hold_what_is_not_at_risk_is_refused() -> None:
+    weights = {"bitcoin": 6 * WAD // 10, "dai": 4 * WAD // 10}
+    with pytest.raises(InfeasibleWeights, match=r"can hold 20.00 % and the coins are only 60.00 % of the index"):
+        exposed(rules(buffer=0.1, max_stable=0.1), weights=weights)
+    with pytest.raises(InfeasibleWeights, match=r"100.00 % cannot be held in dai, usd-coin"):
+        exposed(rules(buffer=0.1, max_stable=0.1), weights={"dai": WAD})
+
+
+def test_index_of_which_everything_is_cut_is_held_in_the_stable_side() -> None:
+    """W12: the only coin is over-extended and trimmed whole."""
+    spike = [100.0, 101.0] * 29 + [100.0, 400.0]
+    after = exposed(rules(trim_above=2.0, trim_part=1.0), market(bitcoin=spike), weights={"bitcoin": WAD})
+    assert after == {"dai": WAD // 2, "usd-coin": WAD // 2}
 
 
 def test_exposure_goes_down_and_up_in_steps() -> None:

@@ -1,12 +1,14 @@
 """Scenarios on weights by hand, sleeves of an index of indexes, and profiles.
 
 stress        shocks by coin, theme and rest · exit costs · hypothetical ones · reverse · replay of real days
+table         adds up, plain numbers
 sleeves       look-through to the wei · rotation · drift
 profiles      consistent with the rules · no advice
 """
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import date
 from fractions import Fraction
@@ -32,6 +34,7 @@ from offchain.risk.scenarios import (
 )
 from offchain.risk.sleeves import out_of_line, sleeve_scores
 from offchain.risk.stress import Liquidity, coin_falls_for, market_move_for, replay, stress
+from offchain.risk.tables import risk_table
 from offchain.spec.risk_rules import contradictions
 from offchain.spec.sleeve_rules import SleeveRules
 
@@ -176,6 +179,59 @@ def test_replay_of_may_2021_agrees_with_the_library(real_market: Market) -> None
     for name in coins:
         found = replay({name: 1.0}, history, start=scenario.start, end=scenario.end)
         assert -found.loss == pytest.approx(scenario.coins[name], abs=0.0006), name
+
+
+# --- table ----------------------------------------------------------------------------------------------------------
+
+
+def test_risk_table_adds_up_and_is_plain_json() -> None:
+    """P11, issue 4 §1 Risk: one dict for a report; a young coin is left out of volatility and named."""
+    random = np.random.default_rng(21)
+    prices = {
+        name: 100 * np.cumprod(1 + 0.03 * random.standard_normal(200)) for name in ("bitcoin", "ethereum", "young")
+    }
+    prices["young"][:150] = np.nan
+    prices["usd_coin"] = 1 + 0.001 * random.standard_normal(200)
+    weights = {"bitcoin": 0.5, "ethereum": 0.2, "usd-coin": 0.2, "young": 0.1}
+    market = Liquidity(portfolio_usd=1e6, volumes={"bitcoin": 1e8, "ethereum": 1e8, "usd-coin": 1e8})
+    table = risk_table(weights, history_of(**prices), liquidity=market, stable_ids=("usd-coin",))
+    read = json.loads(json.dumps(table, allow_nan=False))
+    assert read["notes"] == ["young (10.00% of the index): too young for volatility and tails, which leave it out"]
+    coins = {row["id"]: row for row in read["coins"]}
+    assert list(coins) == ["bitcoin", "ethereum", "usd-coin", "young"]
+    parts = [row["volatility_part"] for row in coins.values() if row["volatility_part"] is not None]
+    assert math.fsum(parts) == pytest.approx(1.0)
+    held = np.array([0.5, 0.2, 0.2])
+    panel = np.column_stack([prices["bitcoin"], prices["ethereum"], prices["usd_coin"]])
+    change = panel[1:] / panel[:-1] - 1
+    assert read["volatility"] == pytest.approx(math.sqrt(365 * held @ np.cov(change.T) @ held))
+    assert coins["bitcoin"]["exit_days"] == pytest.approx(5e5 / 1e7)
+    assert coins["young"]["exit_days"] is None
+    assert [(row["confidence"], row["horizon"]) for row in read["tails"]] == [
+        (0.95, 1),
+        (0.95, 10),
+        (0.99, 1),
+        (0.99, 10),
+    ]
+    cases = {row["name"]: row for row in read["stress"]}
+    assert set(BY_NAME) < set(cases)
+    assert cases["one-to-zero"]["loss"] == pytest.approx(0.5)
+    assert cases["stable-breaks"]["loss"] == pytest.approx(0.02)
+    assert cases["ftx-2022"]["by_coin"]["usd-coin"] == pytest.approx(0.0, abs=1e-4)
+    assert cases["ftx-2022"]["unknown_exit"] == ["young"]
+    assert read["reverse"]["coin_moves"]["bitcoin"] == pytest.approx(-0.6)
+    with pytest.raises(MissingHistory, match="none of young has returns on half of"):
+        risk_table({"young": 1.0}, history_of(**prices))
+
+
+def test_risk_table_on_real_days_replays_may_2021(real_market: Market) -> None:
+    """P11: the days that the data covers are replayed, beside the figures kept as data."""
+    weights = {"bitcoin": 0.5, "ethereum": 0.3, "uniswap": 0.2}
+    history = real_market.history("2021-09-30", days=250, ids=weights)
+    table = risk_table(weights, history, themes={"uniswap": ("defi",)})
+    (row,) = table["replays"]  # type: ignore[misc]
+    assert row["name"] == "may-2021"  # type: ignore[index, call-overload]
+    assert row["loss"] == pytest.approx(0.5 * 0.386 + 0.3 * 0.493 + 0.2 * 0.561, abs=0.001)  # type: ignore[index, call-overload]
 
 
 # --- sleeves --------------------------------------------------------------------------------------------------------
