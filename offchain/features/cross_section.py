@@ -96,12 +96,11 @@ def _percentile(x: Floats) -> Floats:
     """Part of the known coins of the day that are lower, equal ones counted half; on 12 digits, so that ties are ties."""
     rounded = significant(x)
     counts = np.maximum((~np.isnan(rounded)).sum(axis=1, keepdims=True), 1)
-    return (np.stack([mid_ranks(row) for row in rounded]) - 0.5) / counts
+    return (mid_ranks(rounded) - 0.5) / counts
 
 
 def _cap_rank(days: Days) -> Floats:
-    cap = days["market_cap"]
-    return np.stack([mid_ranks(-row) for row in cap])
+    return mid_ranks(-days["market_cap"])
 
 
 def _market_share(days: Days) -> Floats:

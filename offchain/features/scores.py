@@ -5,9 +5,11 @@ Nothing is fitted and nothing is remembered: a score is a function of one day's 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from offchain.features.windows import mid_ranks, significant
+from offchain.features.windows import median_across, mid_ranks, significant
 from offchain.market.history import Floats
 
 HOWS = ("robust_z", "rank")
@@ -26,33 +28,28 @@ def standardise(values: Floats, *, how: str = "robust_z", axis: int = 0) -> Floa
     """
     if how not in HOWS:
         raise ValueError(f'how="{how}" is neither of {", ".join(HOWS)}')
-    work = robust_z if how == "robust_z" else rank_scores
     x = significant(np.asarray(values, dtype=np.float64))
-    return np.apply_along_axis(work, axis, x) if x.size else x
+    if x.size == 0:
+        return x
+    rows = np.moveaxis(x, axis, -1)
+    # one row per cross section
+    flat = rows.reshape(-1, rows.shape[-1])
+    scores = significant((_robust_z if how == "robust_z" else _rank_scores)(flat))
+    return np.ascontiguousarray(np.moveaxis(scores.reshape(rows.shape), -1, axis))
 
 
-def robust_z(values: Floats) -> Floats:
-    """One cross section, 1-D; see `standardise`."""
-    known = values[~np.isnan(values)]
-    if known.size == 0:
-        return np.full(values.shape, np.nan)
-    distance = values - _median(known)
-    sizes = np.abs(distance[~np.isnan(values)])
-    scale = _MEDIAN_TO_DEVIATION * _median(sizes)
-    if scale == 0.0:
-        # sorted, so that the order of the coins cannot matter
-        scale = _MEAN_TO_DEVIATION * sum(np.sort(sizes).tolist()) / sizes.size
-    if scale == 0.0:
-        return np.where(np.isnan(values), np.nan, 0.0)
-    return significant(np.clip(distance / scale, -WINSOR, WINSOR))
+def _robust_z(x: Floats) -> Floats:
+    distance = x - median_across(x)
+    sizes = np.abs(distance)
+    scale = _MEDIAN_TO_DEVIATION * median_across(sizes)
+    for row in np.flatnonzero(scale[:, 0] == 0.0):
+        known = sizes[row][~np.isnan(sizes[row])].tolist()
+        # rounded once, so that the order of the coins cannot matter
+        scale[row] = _MEAN_TO_DEVIATION * math.fsum(known) / len(known)
+    # all equal: every distance is 0, and so is every score
+    return np.clip(distance / np.where(scale == 0.0, 1.0, scale), -WINSOR, WINSOR)
 
 
-def rank_scores(values: Floats) -> Floats:
-    """One cross section, 1-D; see `standardise`."""
-    count = int((~np.isnan(values)).sum())
-    return significant((2.0 * mid_ranks(values) - 1.0) / max(count, 1) - 1.0)
-
-
-def _median(known: Floats) -> float:
-    ordered = np.sort(known)
-    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2.0)
+def _rank_scores(x: Floats) -> Floats:
+    count = (~np.isnan(x)).sum(axis=1, keepdims=True)
+    return (2.0 * mid_ranks(x) - 1.0) / np.maximum(count, 1) - 1.0

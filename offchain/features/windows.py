@@ -229,15 +229,21 @@ def median_across(x: Floats) -> Floats:
     return np.where(known > 0, (low + high) / 2.0, np.nan)[:, None]
 
 
-def mid_ranks(values: Floats) -> Floats:
-    """1 for the lowest known value … n for the highest, equal ones share the mean of their ranks; NaN stays NaN. 1-D."""
-    known = ~np.isnan(values)
-    ordered = np.sort(values[known])
-    answer = np.full(values.shape, np.nan)
-    first = np.searchsorted(ordered, values[known], side="left")
-    behind = np.searchsorted(ordered, values[known], side="right")
-    answer[known] = (first + behind + 1) / 2.0
-    return answer
+def mid_ranks(x: Floats) -> Floats:
+    """Of each day: 1 for the lowest known coin … n for the highest; equal ones share the mean of their ranks; NaN stays NaN."""
+    order = np.argsort(x, axis=1, kind="stable")
+    ordered = np.take_along_axis(x, order, axis=1)
+    place = np.broadcast_to(np.arange(x.shape[1]), x.shape)
+    is_other = np.ones(x.shape, dtype=bool)
+    is_other[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    first = np.maximum.accumulate(np.where(is_other, place, 0), axis=1)
+    # the last of equal ones stands before the next other one
+    is_last = np.ones(x.shape, dtype=bool)
+    is_last[:, :-1] = is_other[:, 1:]
+    last = np.minimum.accumulate(np.where(is_last, place, x.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    answer = np.empty(x.shape)
+    np.put_along_axis(answer, order, (first + last) / 2.0 + 1.0, axis=1)
+    return np.where(np.isnan(x), np.nan, answer)
 
 
 def significant(values: Floats) -> Floats:
