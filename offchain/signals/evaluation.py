@@ -55,8 +55,8 @@ class Evaluation:
 
     @property
     def pays(self) -> bool:
-        """Better than chance beyond its band, and more earned than spent."""
-        return self.auc_low > 0.5 and self.net > 0.0
+        """Better than a coin flip and more earned than spent, both beyond their bands: not by the luck of a few periods."""
+        return self.auc_low > 0.5 and self.net_low > 0.0
 
     @property
     def metrics(self) -> dict[str, float]:
