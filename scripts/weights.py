@@ -3,6 +3,8 @@
     brownie run weights show LC10 --network devnet               rules, epochs, what is pending
     brownie run weights register LC10 --network devnet           governor: epoch 1, the weights the rules want now; where
                                                                  his actions wait, once to schedule and once to execute
+    brownie run weights bind LC10 --network devnet               governor: from then on plans can only go to executed weights
+    brownie run weights unbind LC10 --network devnet             governor: plans are free again
     brownie run weights propose LC10 --network devnet            strategist: publishes the inputs and proposes what follows
     brownie run weights veto LC10 2 --network devnet             guardian: drops what is pending
     brownie run weights execute LC10 2 --network devnet          anyone, after the delay
@@ -71,6 +73,14 @@ def register(symbol: str = "", account: str = "") -> None:
         )
 
 
+def bind(symbol: str = "", account: str = "") -> None:
+    _bind("bind", symbol, account)
+
+
+def unbind(symbol: str = "", account: str = "") -> None:
+    _bind("unbind", symbol, account)
+
+
 def propose(symbol: str = "", account: str = "") -> None:
     with _keeper("propose", symbol, account, "keeper") as (keeper, name):
         core = keeper.places.core
@@ -89,6 +99,23 @@ def veto(symbol: str = "", epoch: str = "", account: str = "") -> None:
 
 def execute(symbol: str = "", epoch: str = "", account: str = "") -> None:
     _send("execute", symbol, epoch, account, "keeper")
+
+
+def _bind(verb: str, symbol: str, account: str) -> None:
+    """Where the governor's actions wait, the first call schedules and the second, after the delay, executes."""
+    if not symbol:
+        raise usage(f"brownie run weights {verb} <SYMBOL> [account] --network <network>")
+    with one_line_errors():
+        w3 = node()
+        core, index = open_index(w3, symbol)
+        name = account_name(w3, account, "governor")
+        source = core.registry if verb == "bind" else registry.NOBODY
+        if verb == "bind":
+            registry.rules_of(w3, core, index.address)  # unregistered, no plan could start any more
+        what = "only to weights the registry executed" if verb == "bind" else "to any weights again"
+        confirm(w3, f"Let plans of {symbol} go {what}, with {name}.")
+        later = registry.bind(w3, signer(w3, name), core, index.authority, index.address, source)
+        print(f"{symbol} {verb} scheduled; again after {time_text(later)}" if later else f"{symbol} plans go {what}")
 
 
 def _send(verb: str, symbol: str, epoch: str, account: str, local: str) -> None:

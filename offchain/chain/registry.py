@@ -19,7 +19,7 @@ from offchain.chain.core import Core, access_manager
 from offchain.chain.transactions import Signer, address_of, at, send
 from offchain.errors import ChainError
 
-NO_METHODOLOGY = "0x" + "0" * 40
+NOBODY = "0x" + "0" * 40
 EXECUTED, PENDING, DROPPED = "executed", "pending", "vetoed or lapsed"
 
 
@@ -33,7 +33,7 @@ class Rules:
     min_interval: int
     delay: int
     ttl: int
-    methodology: str = NO_METHODOLOGY
+    methodology: str = NOBODY
 
     def as_tuple(self) -> tuple[object, ...]:
         return (
@@ -167,6 +167,28 @@ def schedule_registration(w3: Web3, signer: Signer, core: Core, authority: str, 
 def execute_registration(w3: Web3, signer: Signer, core: Core, authority: str, data: bytes) -> TxReceipt:
     """Executes what the governor scheduled."""
     return send(w3, signer, at(w3, access_manager(), authority).functions.execute(core.registry, data))
+
+
+def bind(w3: Web3, signer: Signer, core: Core, authority: str, index: str, source: str) -> int:
+    """Binds the plans of an index to the weights that `source` executes, as its governor; NOBODY frees them. Returns 0 once it is done. Where the governor's actions wait, the first call schedules and returns {s} when a
+    second one can execute it.
+    """
+    manager, rebalancer = at(w3, access_manager(), authority), core.contract(w3, "rebalancer")
+    data = rebalancer.encode_abi("setWeightSource", [index, source])
+    governor = address_of(signer)
+    allowed, delay = manager.functions.canCall(governor, core.rebalancer, data[:10]).call()
+    if allowed or delay == 0:  # without a role the contract says so itself
+        send(w3, signer, rebalancer.functions.setWeightSource(index, source))
+        return 0
+    operation = manager.functions.hashOperation(governor, core.rebalancer, data).call()
+    ready_at = int(manager.functions.getSchedule(operation).call())
+    if ready_at == 0:
+        send(w3, signer, manager.functions.schedule(core.rebalancer, data, 0))
+        return int(manager.functions.getSchedule(operation).call())
+    if int(w3.eth.get_block("latest")["timestamp"]) < ready_at:
+        return ready_at
+    send(w3, signer, manager.functions.execute(core.rebalancer, data))
+    return 0
 
 
 def propose(w3: Web3, signer: Signer, core: Core, epoch: Epoch, inputs: bytes = b"") -> TxReceipt:

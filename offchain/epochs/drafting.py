@@ -19,7 +19,7 @@ from web3 import Web3
 
 from offchain.chain.core import Core
 from offchain.chain.registry import (
-    NO_METHODOLOGY,
+    NOBODY,
     Epoch,
     OnChainRule,
     Rules,
@@ -106,7 +106,7 @@ def rules_for(spec: IndexSpec, *, max_change: int = MAX_CHANGE, delay: int = DEL
         min_interval=INTERVALS[spec.rebalance.calendar],
         delay=delay,
         ttl=TTL,
-        methodology=methodology or NO_METHODOLOGY,
+        methodology=methodology or NOBODY,
     )
 
 

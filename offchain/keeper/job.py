@@ -30,7 +30,15 @@ from offchain.keeper import calls, guards
 from offchain.keeper.asking import answered, patiently
 from offchain.keeper.ledger import Ledger, LedgerError
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
-from offchain.keeper.planning import Proposal, Settings, live_positions, propose, require_review, weights_by_coin
+from offchain.keeper.planning import (
+    Proposal,
+    Settings,
+    live_positions,
+    propose,
+    require_review,
+    wanted_by,
+    weights_by_coin,
+)
 from offchain.keeper.reading import Places, Situation, read
 from offchain.keeper.report import Report, build_report, plan_events
 from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
@@ -403,7 +411,7 @@ class Keeper:
         """Oracle and market agree on what is held with a price, and on what is wanted."""
         when = utc(situation.time) if t is None else as_utc(t)
         snapshot = self.methodology.snapshot(self._market_at(when), when)
-        coins = {coin for coin, weight in decision.target_weights.items() if weight} | set(situation.held)
+        coins = {situation.coins[token].id for token in wanted_by(situation, decision)} | set(situation.held)
         guards.require_prices_agree(situation, snapshot, coins, self.settings)
 
     def _market_at(self, when: Time) -> Market:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from offchain.canonical import keccak_hex
-from offchain.keeper.outcomes import RetryAt, Skip, Stop, time_text, utc
+from offchain.keeper.outcomes import Halt, RetryAt, Skip, Stop, time_text, utc
 from offchain.keeper.reading import Coin, Situation
 from offchain.methodology import Decision
 from offchain.reference.constants import PPM
@@ -142,8 +142,8 @@ def propose(
 def start_of(situation: Situation, spec: IndexSpec, decision: Decision) -> StartPlan:
     """The transaction that makes a decision the target, with the units the contract will derive."""
     state = situation.state
-    wanted = {situation.address_of(coin): weight for coin, weight in decision.target_weights.items() if weight}
-    unpriced = [situation.coins[token].symbol for token in wanted if situation.coins[token].price == 0]
+    wanted = wanted_by(situation, decision)
+    unpriced = [situation.coins[token].symbol for token in sorted(wanted) if situation.coins[token].price == 0]
     if unpriced:
         raise Stop(
             Skip(reason=f"no usable price of {', '.join(unpriced)} on chain (stale or missing feed); nothing is sent")
@@ -167,6 +167,22 @@ def start_of(situation: Situation, spec: IndexSpec, decision: Decision) -> Start
         ),
         duration=min(spec.rebalance.plan_hours * HOUR, state.policy.max_duration),
     )
+
+
+def wanted_by(situation: Situation, decision: Decision) -> dict[str, int]:
+    """{token: D18} to go to: what the registry executed where it binds the plans, else what was decided."""
+    if situation.executed is None:
+        return {situation.address_of(coin): weight for coin, weight in decision.target_weights.items() if weight}
+    unknown = sorted(set(situation.executed) - set(situation.coins))
+    known = sum(situation.executed.values())
+    if unknown or known != WAD:
+        named = (
+            f"weigh {', '.join(unknown)}" if unknown else f"sum to {format_weight(known)} over the tokens of the market"
+        )
+        raise Stop(
+            Halt(reason=f"the executed weights {named}, which the market does not list; add the token to market.json")
+        )
+    return dict(situation.executed)
 
 
 def positions_of(situation: Situation, start: StartPlan) -> list[Position]:

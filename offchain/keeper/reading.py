@@ -1,4 +1,5 @@
-"""Stage `read`: everything a run needs to know, of one block, in three requests however many tokens and pools there are.
+"""Stage `read`: everything a run needs to know, of one block, in three requests however many tokens and pools there are,
+and a fourth where a registry binds the plans.
 
     situation = read(w3, places, keeper=address)
 
@@ -7,13 +8,14 @@ The first request asks Multicall3 at the latest block and tells which block that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from eth_abi.abi import decode, encode
 from eth_utils.address import to_checksum_address
 from web3 import Web3
+from web3.exceptions import ContractLogicError
 
 from offchain.chain import reads
 from offchain.chain.artifacts import artifact
@@ -35,6 +37,7 @@ from offchain.chain.pools import (
     word_of,
 )
 from offchain.chain.reads import IndexState
+from offchain.chain.transactions import at
 from offchain.errors import ChainError, NotConnected, UnknownIndex
 from offchain.trading.pools import Pool
 
@@ -106,7 +109,10 @@ class Coin:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """One block. `coins` and `pools` by address; `nonce` and `balance` {wei} of the keeper; `base_fee` {wei/gas}."""
+    """One block. `coins` and `pools` by address; `nonce` and `balance` {wei} of the keeper; `base_fee` {wei/gas}.
+
+    `executed`: {token: D18}, the weights that the index's plans are bound to; None when no registry binds them.
+    """
 
     chain_id: int
     block: int
@@ -120,6 +126,7 @@ class Situation:
     nonce: int
     balance: int
     ether_price: int
+    executed: Mapping[str, int] | None = None
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -148,8 +155,9 @@ def read(w3: Web3, places: Places, *, keeper: str) -> Situation:
     state = _state(answers[0], places)
     prices = [int(price) for price in decode(["uint256[]"], answers[1])[0]] if answers[1] else [0] * len(places.tokens)
     balance = word_of(answers[2])
-    per_token = answers[3 : 3 + 3 * len(places.tokens)]
-    per_pool = answers[3 + 3 * len(places.tokens) :]
+    source = to_checksum_address(answers[3][12:32])
+    per_token = answers[4 : 4 + 3 * len(places.tokens)]
+    per_pool = answers[4 + 3 * len(places.tokens) :]
 
     words, partial = open_pools(places.pools, per_pool)
     block, chain_id, nonce, pools = _second_request(w3, places, keeper, number, words, partial)
@@ -167,6 +175,7 @@ def read(w3: Web3, places: Places, *, keeper: str) -> Situation:
         nonce=nonce,
         balance=balance,
         ether_price=coins[places.weth].price if places.weth in coins else 0,
+        executed=_executed(w3, places, source, {*coins, *(item.token for item in state.components)}, number),
     )
 
 
@@ -180,6 +189,7 @@ def _first_calls(places: Places, keeper: str) -> list[tuple[str, bytes]]:
         (core.lens, call("stateOf(address)", index)),
         (core.lens, selector("pricesOf(address,address[])") + encode(["address", "address[]"], [core.oracle, tokens])),
         (core.multicall3, call("getEthBalance(address)", keeper)),
+        (core.rebalancer, call("weightSourceOf(address)", index)),
     ]
     for token in tokens:
         calls.append((core.oracle, call("feedOf(address)", token)))
@@ -261,6 +271,25 @@ def _coins(
             has_pool=token.address in traded,
         )
     return coins
+
+
+# --- weights that bind ------------------------------------------------------------------------------------------------
+
+
+def _executed(w3: Web3, places: Places, source: str, tokens: Collection[str], block: int) -> dict[str, int] | None:
+    """{token: D18} of the executed epoch; one request, and none where plans are free."""
+    if not int(source, 16):
+        return None
+    asked = sorted(tokens)
+    registry = at(w3, artifact("IWeightSource"), source)
+    try:
+        weights = registry.functions.weightsOf(places.index, asked).call(block_identifier=block)
+    except ContractLogicError as error:
+        raise ChainError(
+            f"plans of {places.index} are bound to the weights of {source}, which has executed none for it ({error}); "
+            "register the index there, or let its governor unbind it"
+        ) from error
+    return {token: int(weight) for token, weight in zip(asked, weights, strict=True) if weight}
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------

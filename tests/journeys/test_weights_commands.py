@@ -38,6 +38,15 @@ def test_weights_are_registered_proposed_executed_and_verified(
     done = brownie("weights", "execute", "EQ5", "2")
     assert (done.code, done.errors) == (0, []) and "EQ5 epoch 2 executed" in done.out
 
+    later = brownie("weights", "bind", "EQ5")  # waits like everything the governor does
+    assert (later.code, later.errors) == (0, []), later.out
+    assert "EQ5 bind scheduled; again after" in later.out
+    chain.node.advance(86_400)
+    done = brownie("weights", "bind", "EQ5")
+    assert "EQ5 plans go only to weights the registry executed" in done.out
+    rebalancer = launched.core.contract(chain.w3, "rebalancer").functions
+    assert rebalancer.weightSourceOf(launched.index.address).call() == launched.core.registry
+
     checked = brownie("verify", "main", "EQ5", "2")
     assert (checked.code, checked.errors) == (0, []) and "verified: " in checked.out
     folder = Path(os.environ["BALLAST_DEPLOYMENTS"]) / "31337" / "publications"

@@ -6,6 +6,11 @@ a managed index
 ├── given a proposer who bent the weights it names the coins
 └── a pending proposal can be verified before anyone executes it
 
+an index whose plans are bound to the registry
+├── a plan goes to the executed weights, whatever the market says by then, to the wei
+├── bound to a registry that executed nothing it refuses, and names the way out
+└── when the governor's actions wait, the first call schedules and the second binds; freed, it goes to its own decision again
+
 an index whose rule is on chain
 ├── the inputs follow from the publication, and the twin computes the weights
 ├── the rule's weights are the engine's, but for the order of ties
@@ -29,6 +34,8 @@ from offchain.chain.transactions import send
 from offchain.epochs import Publication, draft_epoch, first_epoch, rules_for, verify_epoch
 from offchain.errors import ChainError, DecisionMismatch, MarketDataError, TransactionReverted
 from offchain.keeper import Keeper
+from offchain.keeper.outcomes import Done, Halt, Stop
+from offchain.keeper.planning import wanted_by
 from offchain.reference import weight_math
 from offchain.spec import find_spec
 from offchain.units import WAD
@@ -209,6 +216,65 @@ def test_a_decision_and_a_publication_of_something_else_do_not_go_together(desk:
     assert Publication.from_json(publication.to_json()) == publication
     with pytest.raises(ChainError, match="not in the weight registry"):
         draft_epoch(desk.w3, desk.core, desk.index, decision, publication)
+
+
+# --- bound ------------------------------------------------------------------------------------------------------------
+
+
+def bind(desk: Desk, source: str) -> int:
+    authority = desk.fund.index.authority
+    return registry.bind(desk.w3, desk.people[GOVERNOR], desk.core, authority, desk.index, source)
+
+
+def test_a_bound_keeper_goes_to_the_executed_weights(desk: Desk, keeper: Keeper) -> None:
+    """G5, C3: a strategist's vote of last week is what plans go to; the decision of today is not."""
+    desk.register(max_weight=WAD)
+    desk.fund.world.step(WEEKS[0])
+    decision, publication = keeper.publish()
+    draft = draft_epoch(desk.w3, desk.core, desk.index, decision, publication)
+    richest = max(range(len(draft.epoch.weights)), key=draft.epoch.weights.__getitem__)
+    poorest = min(range(len(draft.epoch.weights)), key=draft.epoch.weights.__getitem__)
+    weights = list(draft.epoch.weights)
+    weights[richest] -= WAD // 20
+    weights[poorest] += WAD // 20
+    epoch, _ = desk.propose(replace(draft.epoch, weights=tuple(weights)))
+    desk.execute(epoch)
+    assert bind(desk, desk.core.registry) == 0
+    desk.fund.world.step(WEEKS[1])
+    start = keeper.plan().start
+    assert start is not None
+    assert {
+        token: weight for token, weight in zip(start.tokens, start.weights, strict=True) if weight
+    } == epoch.weight_of
+    assert isinstance(keeper.run(), Done)
+    units = desk.core.contract(desk.w3, "rebalancer").functions
+    assert units.planOf(desk.index).call()[0] == 1
+
+    assert bind(desk, registry.NOBODY) == 0
+    wanted = keeper.decide().target_weights
+    desk.fund.world.step(WEEKS[2])
+    free = keeper.plan(decision=keeper.decide()).start
+    assert free is not None and sorted(filter(None, free.weights)) != sorted(epoch.weights)
+    assert sum(free.weights) == sum(wanted.values()) == WAD
+
+
+def test_a_bound_keeper_without_an_executed_epoch_says_so(desk: Desk, keeper: Keeper) -> None:
+    """E8: bound to a registry that knows nothing of the index, no plan starts; the message names registry and way out."""
+    assert bind(desk, desk.core.registry) == 0
+    with pytest.raises(ChainError, match=f"bound to the weights of {desk.core.registry}.*unbind it"):
+        keeper.read()
+
+
+def test_executed_weights_of_a_token_nobody_lists_halt_the_keeper(desk: Desk, keeper: Keeper) -> None:
+    desk.register()
+    bind(desk, desk.core.registry)
+    situation = keeper.read()
+    assert situation.executed is not None
+    token = next(iter(situation.executed))
+    coins = {address: coin for address, coin in situation.coins.items() if address != token}
+    with pytest.raises(Stop) as stop:
+        wanted_by(replace(situation, coins=coins), keeper.decide(situation))
+    assert isinstance(stop.value.outcome, Halt) and token in stop.value.outcome.reason
 
 
 # --- on chain ---------------------------------------------------------------------------------------------------------
