@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from offchain.errors import MissingHistory
 from offchain.market.history import History
 from offchain.risk.basket import (
+    GRID,
     MIN_DAYS,
     basket_returns,
     breadth,
@@ -19,7 +22,7 @@ from offchain.risk.basket import (
     volatilities,
     volatility,
 )
-from offchain.risk.stops import Standing, drawdown_exposure, standing
+from offchain.risk.stops import NOWHERE, Standing, drawdown_exposure, standing
 from offchain.signals.outcome import SignalSet
 from offchain.spec.risk_rules import RiskRules, is_within
 from offchain.units import format_percent
@@ -82,10 +85,10 @@ def is_conservative(coins: Mapping[str, float], rules: RiskRules, *, history: Hi
         return rules.mode == "conservative"
     daily = basket_returns(history.tail(MODE_DAYS + 1), coins)
     answer = False
-    for value in volatilities(daily, decay=rules.volatility_decay).tolist():
-        if grid(value) >= rules.conservative_above:
+    for value in np.round(volatilities(daily, decay=rules.volatility_decay), GRID).tolist():
+        if value >= rules.conservative_above:
             answer = True
-        elif grid(value) <= rules.aggressive_below:
+        elif value <= rules.aggressive_below:
             answer = False
     return answer
 
@@ -99,7 +102,7 @@ def _ceilings(
     signals: SignalSet | None,
     levels: Sequence[float],
 ) -> tuple[tuple[Ceiling, ...], tuple[str, ...]]:
-    where = standing(levels, rules)
+    where = standing(levels, rules) if rules.stop_loss > 0 or rules.drawdown_limit > 0 else NOWHERE
     found = [
         *_buffer(rules),
         *_schedule(rules, history),

@@ -29,11 +29,16 @@ class Standing:
     stopped_days: int | None
 
 
+NOWHERE = Standing(drawdown=0.0, is_stopped=False, stops=0, stopped_days=None)
+
+
 def standing(levels: Sequence[float], rules: RiskRules) -> Standing:
     """`levels`: one a day without a hole, the newest last, any scale above 0; none means that the index begins now."""
     for day, level in enumerate(levels):
         if not (math.isfinite(level) and level > 0):
             raise MarketDataError(f"level {level} of day {day} is not a number above 0; give one level for every day")
+    if rules.stop_loss == 0:
+        levels = levels[-rules.peak_days :]  # without a stop nothing older matters
     stopped_at, stops, is_stopped = -1, 0, False
     drawdown = 0.0
     peaks: deque[int] = deque()  # days whose levels only fall, so that the first is the peak of the window
@@ -48,15 +53,20 @@ def standing(levels: Sequence[float], rules: RiskRules) -> Standing:
         peaks.append(day)
         if peaks[0] <= day - rules.peak_days:
             peaks.popleft()
-        drawdown = grid(1.0 - level / levels[peaks[0]])
-        if rules.stop_loss > 0 and drawdown >= rules.stop_loss:
+        drawdown = 1.0 - level / levels[peaks[0]]
+        if rules.stop_loss > 0 and _reaches(drawdown, rules.stop_loss):
             is_stopped, stopped_at, stops = True, day, stops + 1
     return Standing(
-        drawdown=0.0 if is_stopped else drawdown,
+        drawdown=0.0 if is_stopped else grid(drawdown),
         is_stopped=is_stopped,
         stops=stops,
         stopped_days=len(levels) - 1 - stopped_at if stops else None,
     )
+
+
+def _reaches(drawdown: float, limit: float) -> bool:
+    # rounding to the grid costs more than the rest of the walk, so only near the limit
+    return drawdown >= limit - 1e-9 and grid(drawdown) >= limit
 
 
 def drawdown_exposure(drawdown: float, rules: RiskRules) -> float:
