@@ -289,6 +289,39 @@ def test_stop_golden_path() -> None:
     assert standing(levels, stop).stops == 2
 
 
+def naive(levels: list[float], stop: RiskRules) -> tuple[float, bool, int]:
+    """The rules of a stop read from the text, day after day over the whole past: (drawdown, stopped, stops)."""
+    begin, ends, stops, drawdown = 0, -1, 0, 0.0
+    for day, level in enumerate(levels):
+        if day < ends:
+            continue
+        if day == ends:
+            begin = day
+        drawdown = round(1 - level / max(levels[max(begin, day - stop.peak_days + 1) : day + 1]), 12)
+        if stop.stop_loss and drawdown >= stop.stop_loss:
+            stops, ends = stops + 1, day + stop.stop_days
+    is_stopped = ends > len(levels) - 1
+    return (0.0 if is_stopped else drawdown), is_stopped, stops
+
+
+@given(
+    changes=st.lists(st.integers(min_value=-20, max_value=20), min_size=1, max_size=80),
+    stop_loss=st.sampled_from([0.0, 0.1, 0.3]),
+    stop_days=st.integers(min_value=1, max_value=10),
+    peak_days=st.integers(min_value=2, max_value=30),
+)
+def test_standing_agrees_with_a_naive_walk(
+    changes: list[int], stop_loss: float, stop_days: int, peak_days: int
+) -> None:
+    """A11."""
+    stop = rules(stop_loss=stop_loss, stop_days=stop_days, peak_days=peak_days)
+    levels = [100.0]
+    for change in changes:
+        levels.append(levels[-1] * (1 + change / 100))
+    found = standing(levels, stop)
+    assert (found.drawdown, found.is_stopped, found.stops) == naive(levels, stop)
+
+
 def test_stop_acts_at_once_while_the_way_back_is_gradual() -> None:
     """A4, A11: a stop does not wait for steps."""
     stop = rules(stop_loss=0.2, stop_days=2, step=0.1, step_up=0.25, stop_exposure=0.1)
