@@ -3,13 +3,15 @@
 Nothing here imports scikit-learn until something is trained.
 """
 
-from offchain.signals.assess import assess, label_of, needs
+from offchain.signals.assess import assess, label_of, lenses, needs
 from offchain.signals.evaluation import Evaluation, evaluate
 from offchain.signals.learning import Learner
 from offchain.signals.library import list_models, load_model, model_for, save_model
 from offchain.signals.model import Model
+from offchain.signals.null import shuffled
 from offchain.signals.outcome import LABELS, PHASES, Phase, Signal, SignalSet
 from offchain.signals.phase import market_phase
+from offchain.signals.sentiment import Text, daily_panels, score, scores
 from offchain.signals.training import TrainingRules, WalkForward, train, walk_forward
 
 __all__ = [
@@ -21,17 +23,23 @@ __all__ = [
     "Phase",
     "Signal",
     "SignalSet",
+    "Text",
     "TrainingRules",
     "WalkForward",
     "assess",
+    "daily_panels",
     "evaluate",
     "label_of",
+    "lenses",
     "list_models",
     "load_model",
     "market_phase",
     "model_for",
     "needs",
     "save_model",
+    "score",
+    "scores",
+    "shuffled",
     "train",
     "walk_forward",
 ]

@@ -37,18 +37,31 @@ from offchain.spec.signal_rules import SignalRules
 
 Tags = Mapping[str, tuple[str, ...]]
 
+# group of the catalogue → what an analyst calls it
+LENSES: Mapping[str, str] = {
+    **dict.fromkeys(("price", "trend", "momentum", "volatility", "drawdown", "cross-section"), "technical"),
+    **dict.fromkeys(("volume", "liquidity"), "liquidity"),
+    "onchain": "on-chain",
+    "sentiment": "sentiment",
+    "fundamental": "fundamental",
+    "macro": "market",
+}
 # how many parts a reason names
 NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Inputs:
-    """coins × features: newest known score, and how much it counts (1 of today, 0 too old or unknown)."""
+    """coins × features: newest known score, and how much it counts (1 of today, 0 too old or unknown).
+
+    `missing`: {feature: why no coin has it}; `level`: features that are the same for every coin.
+    """
 
     names: tuple[str, ...]
     scores: Floats
     freshness: Floats
     missing: Mapping[str, str]
+    level: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +138,18 @@ def label_of(score: float, rules: SignalRules, *, before: str = "neutral") -> st
     return "neutral"
 
 
+def lenses(signal: Signal) -> dict[str, float]:
+    """{technical, liquidity, on-chain, sentiment, fundamental, market: what it adds to the score}, those that were read.
+
+    The composite score seen through one lens after the other; code activity is read as fundamental.
+    """
+    answer: dict[str, float] = {}
+    for name, part in sorted(signal.parts.items()):
+        lens = LENSES[find(name).group]
+        answer[lens] = round(answer.get(lens, 0.0) + part, GRID)
+    return answer
+
+
 def _names(rules: SignalRules, model: Model | None) -> tuple[str, ...]:
     if rules.mode == "off":
         return ()
@@ -177,6 +202,7 @@ def _read(past: History, names: Sequence[str], rules: SignalRules, tags: Tags | 
     scores = np.full((len(past.ids), len(names)), np.nan)
     freshness = np.zeros(scores.shape)
     missing = {}
+    level = []
     for place, name in enumerate(names):
         newest = compute_panel(past, name, tags=tags)[-rows:]
         compared = standardise(newest, axis=1)
@@ -186,11 +212,15 @@ def _read(past: History, names: Sequence[str], rules: SignalRules, tags: Tags | 
             known = ~np.isnan(compared[row])
             scores[known, place] = compared[row, known]
             freshness[known, place] = 1.0 - (late + rows - 1 - row) / (rules.max_age_days + 1)
+        if (scores[freshness[:, place] > 0.0, place] == 0.0).all() and freshness[:, place].any():
+            level.append(name)
         if not freshness[:, place].any():
             missing[name] = why_missing(past, name, tags=tags) or (
                 f"fewer than {rules.min_coins} coins have it, or none within {rules.max_age_days} days"
             )
-    return _Inputs(names=tuple(names), scores=on_grid(scores, rules.clip), freshness=freshness, missing=missing)
+    return _Inputs(
+        names=tuple(names), scores=on_grid(scores, rules.clip), freshness=freshness, missing=missing, level=tuple(level)
+    )
 
 
 def _by_rules(inputs: _Inputs, rules: SignalRules) -> list[_Opinion]:
@@ -310,6 +340,7 @@ def _reason(label: str, score: float, opinion: _Opinion, rules: SignalRules, *, 
 
 def _findings(inputs: _Inputs, signals: Mapping[str, Signal]) -> tuple[str, ...]:
     found = [f"signals: {name} counts for no coin: {why}" for name, why in inputs.missing.items()]
+    found += [f"signals: {name} is the same for every coin, so it tells none from another" for name in inputs.level]
     fallen = sum(signal.is_fallback for signal in signals.values())
     if fallen:
         found.append(f"signals: {fallen} of {len(signals)} coins are neutral because too little is known of them")

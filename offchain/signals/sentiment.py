@@ -102,6 +102,11 @@ def score(text: str) -> float:
     return round(total / math.sqrt(total * total + _HALF), GRID)
 
 
+def scores(texts: Sequence[str]) -> list[float]:
+    """`score` of each: what a source of texts asks for."""
+    return [score(text) for text in texts]
+
+
 def _hits(words: Sequence[str]) -> list[tuple[int, int, float]]:
     """(place, words taken, strength) from left to right; the longest phrase first."""
     found, place = [], 0

@@ -14,14 +14,16 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from signal_histories import cut, history_of, random_walk, renamed
 
 from offchain.errors import ModelError, SpecError, UnknownFeature
 from offchain.features import compute, standardise
-from offchain.market import Market
+from offchain.market import Market, load_onchain
+from offchain.market.files import DATA_VARIABLE, market_folder
 from offchain.market.history import History
-from offchain.signals import assess, label_of, market_phase, needs
+from offchain.signals import assess, label_of, lenses, market_phase, needs
 from offchain.signals.phase import market_level
 from offchain.spec import parse_spec
 from offchain.spec.signal_rules import SignalRules
@@ -147,6 +149,42 @@ def test_signals_that_are_off_need_nothing_and_say_nothing(history: History) -> 
     signals = assess(history, SignalRules())
     assert {signal.label for signal in signals.signals.values()} == {"neutral"}
     assert signals.findings == ()
+
+
+def test_lenses_are_the_score_by_kind_of_data(history: History) -> None:
+    """S5, M9: technical, on-chain and the rest, each with what it adds; they sum to the score."""
+    growing = np.linspace(1.0, 2.0, 400)[:, None] ** np.linspace(0.1, 1.0, 20)
+    more = {"active_addresses": 1000.0 * growing, "volume": 1e6 * growing[:, ::-1]}
+    use = (("active_addresses_growth_30d", 0.4), ("momentum_30d", 0.4), ("rsi_14", -0.1), ("volume_change_7d", 0.1))
+    signals = assess(history_of(random_walk(), more=more), replace(RULES, use=use)).signals
+    seen = lenses(signals["coin-007"])
+    assert list(seen) == ["on-chain", "technical", "liquidity"]
+    assert sum(seen.values()) == pytest.approx(signals["coin-007"].score, abs=5e-6)
+    assert seen["on-chain"] == signals["coin-007"].parts["active_addresses_growth_30d"]
+
+
+def test_over_extended_coin_is_bearish_unless_its_chain_grew_with_it() -> None:
+    """D9: six times the price in a week: without more users it is over-extended, with six times the users it is not."""
+    price, users = (
+        random_walk(coins=12),
+        np.full((400, 12), 10_000.0) * (1.0 + 0.01 * np.sin(np.arange(400 * 12))).reshape(400, 12),
+    )
+    price[-7:, :2] *= 6.0
+    users[-7:, 1] *= 6.0
+    rules = replace(RULES, use=(("over_extension_addresses_7d", -1.0),))
+    signals = assess(history_of(price, more={"active_addresses": users}), rules).signals
+    assert signals["coin-000"].label == "bearish"
+    assert signals["coin-000"].score < signals["coin-001"].score - 0.3
+    assert signals["coin-000"].score == min(signal.score for signal in signals.values())
+
+
+def test_feature_that_is_the_same_for_every_coin_is_named(history: History) -> None:
+    """D6: the market's own numbers tell no coin from another; they are read by the phase."""
+    use = (("market_momentum_30d", 0.5), ("momentum_30d", 0.5))
+    signals = assess(history, replace(RULES, use=use))
+    assert signals.findings == (
+        "signals: market_momentum_30d is the same for every coin, so it tells none from another",
+    )
 
 
 # --- not known ------------------------------------------------------------------------------------------------------
@@ -302,3 +340,62 @@ def test_rules_on_the_records_of_2021_label_three_hundred_coins_and_name_the_cra
         assert min(labels.count(label) for label in ("bullish", "neutral", "bearish")) > 20
         assert all(signal.reason for signal in signals.signals.values())
     assert phases == {"2021-02-15": "bull", "2021-06-07": "bear", "2021-08-23": "bull"}
+
+
+ON_CHAIN = SignalRules(
+    mode="rules",
+    use=(("active_addresses_growth_30d", 0.3), ("exchange_net_flow_30d", -0.1), ("momentum_90d", 0.3), ("mvrv", -0.1), ("nvt_signal_90d", -0.2)),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chain_market() -> Market:
+    folder = market_folder()
+    if not folder.is_dir():
+        pytest.skip(f"real market data is absent: no folder {folder.name}; set {DATA_VARIABLE} to run these tests")
+    return load_onchain(folder)
+
+
+def known_history(market: Market, t: str, rules: SignalRules = ON_CHAIN) -> History:
+    wanted = needs(rules)
+    return market.history(t, days=wanted.days, fields=[name for name in wanted.fields if market.has(name)])
+
+
+def test_on_chain_rules_speak_from_2016_to_2019_and_know_the_winter(chain_market: Market) -> None:
+    """D5, M9, A6: users, transfers and what holders paid, every half year; the feed this source lacks is a finding."""
+    phases = {}
+    for t in ("2016-12-01", "2017-06-01", "2017-12-15", "2018-06-30", "2018-12-10", "2019-05-20", "2019-12-01"):
+        signals = assess(known_history(chain_market, t), ON_CHAIN)
+        phases[t] = signals.phase.name
+        spoken = [signal for signal in signals.signals.values() if not signal.is_fallback]
+        assert len(spoken) >= 8, t
+        assert len({signal.label for signal in spoken}) > 1, t
+        assert any("on-chain" in lenses(signal) for signal in spoken)
+        assert any(text.startswith("signals: exchange_net_flow_30d counts for no coin") for text in signals.findings)
+    assert phases["2017-12-15"] == "bull"
+    assert phases["2018-12-10"] == "bear"
+    assert phases["2019-05-20"] == "bull"
+
+
+@pytest.mark.parametrize("what", ["scaled", "reversed", "unknown"])
+def test_signals_on_real_records_are_blind_to_what_comes_after(chain_market: Market, what: str) -> None:
+    """M6: everything after the day made a thousand times larger, turned round, or forgotten: not a bit changes."""
+    t = "2018-03-05"
+    before = assess(known_history(chain_market, t), ON_CHAIN)
+    rows = chain_market.dates.get_loc(pd.Timestamp(t, tz="UTC")) + 1
+
+    def poisoned(frame: pd.DataFrame) -> pd.DataFrame:
+        changed = frame.copy()
+        # the last row stays: a coin that never had a price would not be in any market
+        future = changed.iloc[rows:-1].to_numpy()
+        changed.iloc[rows:-1] = {"scaled": future * 1_000.0, "reversed": future[::-1], "unknown": future * np.nan}[what]
+        return changed
+
+    market = replace(
+        chain_market,
+        price=poisoned(chain_market.price),
+        market_cap=poisoned(chain_market.market_cap),
+        volume=poisoned(chain_market.volume),
+        panels={name: poisoned(frame) for name, frame in chain_market.panels.items()},
+    )
+    assert assess(known_history(market, t), ON_CHAIN) == before
