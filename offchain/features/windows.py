@@ -253,6 +253,12 @@ def significant(values: Floats) -> Floats:
     small or large, go through the text.
     """
     x = np.asarray(values, dtype=np.float64)
+    # what is not a number is left as it is, whatever comes out for it below
+    with np.errstate(invalid="ignore"):
+        return _rounded(x)
+
+
+def _rounded(x: Floats) -> Floats:
     size = np.abs(x)
     is_number = np.isfinite(x) & (size > 0.0)
     # the digit before the point is 10**exponent; the table decides, log10 only proposes

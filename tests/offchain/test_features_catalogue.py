@@ -9,20 +9,28 @@ unknown       fields nobody filled, short histories and strange names are answer
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import os
 import random
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offchain.canonical import keccak_hex
 from offchain.errors import MissingHistory, UnknownFeature
 from offchain.features import (
     FEATURES,
     GROUPS,
+    catalogue,
     catalogue_hash,
     catalogue_table,
     compute,
@@ -32,8 +40,10 @@ from offchain.features import (
     standardise,
     why_unknown,
 )
+from offchain.features.catalogue import VERSION
 from offchain.features.feature import CARRY_DAYS
 from offchain.features.windows import natural_log, significant
+from offchain.market import Market
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import Floats, History, Needs
 
@@ -403,3 +413,112 @@ def test_the_logarithm_of_four_operations_is_the_logarithm(value: float) -> None
 
 def test_the_logarithm_of_nothing_is_unknown() -> None:
     assert np.isnan(natural_log(np.array([0.0, -1.0, float("nan")]))).all()
+
+
+def dirty(seed: int, days: int = 150) -> History:
+    """Holes, zeros, a thousandfold day, a coin that dies and one that comes late, in all fields."""
+    history, dice = cut(clean(), days), np.random.Generator(np.random.PCG64(seed))
+    panels = {}
+    for name, values in history.panels.items():
+        spoilt = values.copy()
+        spoilt[dice.random(values.shape) < 0.01] = np.nan
+        spoilt[dice.random(values.shape) < 0.01] = 0.0
+        spoilt[dice.random(values.shape) < 0.002] *= 1_000.0
+        spoilt[dice.integers(60, days) :, 0] = np.nan
+        spoilt[: dice.integers(1, 60), 5] = np.nan
+        panels[name] = spoilt
+    series = {name: values.copy() for name, values in history.series.items()}
+    for line in series.values():
+        line[dice.random(days) < 0.2] = np.nan
+    return built(panels, series)
+
+
+@settings(max_examples=8)
+@given(st.integers(min_value=0, max_value=10**6), st.integers(min_value=1, max_value=150))
+def test_a_prefix_of_dirty_data_gives_the_prefix_too(seed: int, stop: int) -> None:
+    """D12, D13: holes, zeros and jumps included, for all rows of all features that 150 days are enough for."""
+    history = dirty(seed)
+    names = [name for name in NAMES if FEATURES[name].lookback <= 150]
+    whole_panels, prefix = (
+        compute_panels(history, names, tags=TAGS),
+        compute_panels(cut(history, stop), names, tags=TAGS),
+    )
+    for name in names:
+        assert same(prefix[name], whole_panels[name][:stop]), name
+        assert not np.isinf(whole_panels[name]).any(), name
+
+
+def test_a_decision_of_june_reads_what_a_history_of_july_says_about_june(real_market: Market) -> None:
+    """D13, M6: 365 real coins: computed on the day, and looked up in a panel of three weeks later, the bits are the same."""
+    fields = ("price", "market_cap", "volume")
+    coins = {"bitcoin", *real_market.ids[::6]}
+    then = real_market.history("2021-06-10", days=130, fields=fields, ids=coins)
+    later = real_market.history("2021-07-01", days=151, fields=fields, ids=coins)
+    assert len(later.ids) > len(then.ids)
+    columns = [later.column(coin) for coin in then.ids]
+    names = [name for name in NAMES if FEATURES[name].lookback <= 130 and set(FEATURES[name].reads) <= set(fields)]
+    assert len(names) > 80
+    frame = compute(then, names, tags={})
+    row = later.dates.index(then.dates[-1])
+    panels = compute_panels(later.tail(len(later)), names, tags={})
+    for name in names:
+        assert same(panels[name][row, columns], frame.column(name)), name
+
+
+def numbers_hash() -> dict[str, str]:
+    """{group: keccak256 of the newest values of its features}."""
+    answer = {}
+    for group in GROUPS:
+        names = [name for name in NAMES if FEATURES[name].group == group]
+        values = compute(clean(), names, tags=TAGS).values
+        answer[group] = keccak_hex([[None if math.isnan(x) else x for x in row] for row in values.tolist()])[:18]
+    return answer
+
+
+# a change in here changes decisions that were published: raise catalogue.VERSION with it
+NUMBERS = {
+    1: {
+        "cross-section": "0x8729e0d2c1dde97a",
+        "drawdown": "0x6b292860159e1cd4",
+        "fundamental": "0x09f358cdc87281a1",
+        "liquidity": "0x0444ab47d773fcf0",
+        "macro": "0x940125483c68da68",
+        "momentum": "0x8924c3cb82a04748",
+        "onchain": "0xe54edc163f6d5751",
+        "price": "0xe417047c1a616202",
+        "sentiment": "0x0437d0d3701ae003",
+        "trend": "0x20c4ffb6339dba0f",
+        "volatility": "0xc0c3f022dc228901",
+        "volume": "0x9ab5e4a15c47df73",
+    },
+}
+
+
+def test_the_numbers_of_this_version_stay_what_they_are() -> None:
+    """M5, M6: whoever changes a number raises the version, so that catalogue_hash and with it every model's hash changes."""
+    assert numbers_hash() == NUMBERS[VERSION]
+
+
+def test_an_older_processor_gives_the_same_numbers() -> None:
+    """M6: without any of the newer instructions numpy would use, each of the features has the same twelve digits."""
+    newer = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    program = "import test_features_catalogue as t; import json; print(json.dumps(t.numbers_hash()))"
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(newer), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(found.stdout) == NUMBERS[VERSION]
+
+
+def test_features_read_a_history_and_nothing_else_of_the_market() -> None:
+    """D13: no way to a market, and through it to a day that is not known yet."""
+    folder = Path(catalogue.__file__).parent
+    seen = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("offchain.market"):
+                seen.add(node.module)
+    assert seen == {"offchain.market.fields", "offchain.market.history"}
