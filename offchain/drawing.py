@@ -72,13 +72,16 @@ def apart(wanted: Sequence[float], gap: float) -> list[float]:
     return places
 
 
-def polish(axis: Axes) -> None:
+def polish(axis: Axes, *, has_dates: bool = True) -> None:
+    """A quiet frame; with `has_dates` the horizontal axis is one of days."""
     axis.grid(axis="y", color=GRID, linewidth=0.8)
     axis.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
     axis.spines["bottom"].set_color(GRID)
     axis.tick_params(colors=QUIET, labelsize=9, length=0)
+    if not has_dates:
+        return
     locator = mdates.AutoDateLocator(minticks=5, maxticks=13)
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
