@@ -112,7 +112,7 @@ def decisions_figure(told: Study) -> str:
     """From the benchmark to what the holder got, one decision after the other."""
     picture, axis = _figure(2.9, right=0.97)
     heading(axis, "Where the return came from", "decision by decision; the steps add up exactly")
-    before = 0.0
+    before, reached = 0.0, [0.0]
     names = list(told.decisions.parts)
     for k, name in enumerate(names):
         part = told.decisions.parts[name]
@@ -122,6 +122,7 @@ def decisions_figure(told: Study) -> str:
         axis.annotate(f"{part:+.1%}", xy=(k, high), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9, color=INK)  # fmt: skip
         axis.plot([k - 0.31, k + 1.31], [before + part] * 2, color=QUIET, linewidth=0.6)
         before += part
+        reached.append(before)
     axis.bar(len(names), before, width=0.62, color=INDEX)
     axis.annotate(f"{before:+.1%}", xy=(len(names), max(before, 0)), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9, color=INK, weight="bold")  # fmt: skip
     axis.set_xticks(range(len(names) + 1))
@@ -129,7 +130,7 @@ def decisions_figure(told: Study) -> str:
     axis.set_xticklabels([_benchmark_name(told, base) if name == "benchmark" else name for name in names] + [told.spec.symbol])  # fmt: skip
     axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.axhline(0, color=INK, linewidth=0.7)
-    axis.margins(y=0.18)
+    _leave_room(axis, reached)
     polish(axis, has_dates=False)
     return _svg(picture, "decisions")
 
@@ -168,7 +169,7 @@ def delay_figure(told: Study) -> str:
         axis.annotate(f"{value:+.1%}", xy=(str(days), max(value, 0.0)), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=9, color=INK)  # fmt: skip
     axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.axhline(0, color=INK, linewidth=0.7)
-    axis.margins(y=0.2)
+    _leave_room(axis, [0.0, *(value for _, value in known)])
     polish(axis, has_dates=False)
     return _svg(picture, "delay")
 
@@ -183,6 +184,13 @@ def _figure(height: float, *, right: float, left: float = 0.07) -> tuple[Figure,
     picture.patch.set_alpha(0)
     axis.patch.set_alpha(0)
     return picture, axis
+
+
+def _leave_room(axis: Axes, values: Sequence[float]) -> None:
+    """For the numbers above the bars."""
+    low, high = min(values), max(values)
+    room = 0.16 * ((high - low) or 1.0)
+    axis.set_ylim(low - (room / 2 if low < 0 else 0.0), high + room)
 
 
 def _finish(axis: Axes, told: Study) -> None:
