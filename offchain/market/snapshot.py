@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from offchain.canonical import Json, canonical_json, keccak_hex, utc_text, utc_time
 from offchain.errors import MarketDataError, MissingHistory, did_you_mean
-from offchain.market.confirm import MAX_GAP_DAYS, STATE_NAMES, Believed, Floats, believe
+from offchain.market.confirm import MAX_GAP_DAYS, STATE_NAMES, Believed, Change, Floats, believe
+from offchain.market.events import Event, in_order
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import History
 from offchain.market.validation import Finding, validate
@@ -187,6 +188,7 @@ class Market:
 
     `meta`: indexed by id, columns symbol, name, tags (";"-separated), decimals. The frames cannot be written to.
     `panels`: {field: frame of the same shape} and `series`: {name: one number a day}, of `fields.py`; see `with_fields`.
+    `events`: corporate actions that were written down; see `with_events`.
     """
 
     price: pd.DataFrame
@@ -198,6 +200,7 @@ class Market:
     findings: tuple[Finding, ...] = ()
     panels: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     series: Mapping[str, pd.Series] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
     _known: dict[str, Believed] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -261,7 +264,8 @@ class Market:
                 f"{self.source}: nothing is known at {utc_text(time)}; the data begins {self.start:%Y-%m-%d}. "
                 "Ask for a later time or give older data"
             )
-        if rows == len(self.dates) and not self._has_late_fields(time):
+        events = tuple(event for event in self.events if event.effective <= time)
+        if rows == len(self.dates) and not self._has_late_fields(time) and events == self.events:
             return self
         columns = np.flatnonzero(self._first_seen < rows)
         ids = [self.ids[column] for column in columns]
@@ -277,6 +281,7 @@ class Market:
             meta=self.meta.loc[ids].copy(),
             source=self.source,
             lag=self.lag,
+            events=events,
             panels={
                 name: _sealed(self._known_of(name, time)[:rows, columns], self.dates[:rows].copy(), ids)
                 for name in self.panels
@@ -306,6 +311,14 @@ class Market:
                 raise MarketDataError(f'"{name}" is no field; known are {", ".join(known)}.{did_you_mean(name, known)}')
         return replace(self, panels={**self.panels, **new_panels}, series={**self.series, **new_series})
 
+    def with_events(self, events: Sequence[Event]) -> Market:
+        """The same market with these corporate actions: the jump of a redenomination is no jump, and a coin that was
+        renamed or migrated goes on under its new id. Each counts from the time it happened and was known.
+
+        Prices of a day stay in that day's units; `history` gives them all in the units of its last day.
+        """
+        return replace(self, events=in_order(events))
+
     def history(
         self, t: Time, *, days: int, fields: Sequence[str] = ("price",), ids: Collection[str] | None = None
     ) -> History:
@@ -333,12 +346,14 @@ class Market:
 
     def _field(self, name: str) -> Floats:
         if name in ("price", "market_cap"):
-            return self._believed(name).values
-        if name in ("observed_price", "volume"):
-            return cast(Floats, (self.price if name == "observed_price" else self.volume).to_numpy())
-        if name not in self.panels:
+            values = self._believed(name).values
+        elif name in ("observed_price", "volume"):
+            values = cast(Floats, (self.price if name == "observed_price" else self.volume).to_numpy())
+        elif name in self.panels:
+            values = cast(Floats, self.panels[name].to_numpy())
+        else:
             raise MissingHistory(_nobody_filled(name, [*_OWN_FIELDS, *self.panels], PANELS, self.source))
-        return cast(Floats, self.panels[name].to_numpy())
+        return _in_last_units(name, values, self._believed("price").applied) if self.events else values
 
     def _line(self, name: str) -> Floats:
         if name not in self.series:
@@ -381,8 +396,31 @@ class Market:
 
     def _believed(self, name: str) -> Believed:
         if name not in self._known:
-            self._known[name] = believe(getattr(self, name).to_numpy())
+            self._known[name] = believe(getattr(self, name).to_numpy(), self._changes(name))
         return self._known[name]
+
+    def _changes(self, name: str) -> list[Change]:
+        """The events as rows and columns of the panel `name`, in the order in which they count."""
+        column = {coin: index for index, coin in enumerate(self.ids)} if self.events else {}
+        changes = []
+        for event in self.events:
+            after = event.new_id or event.id
+            is_other = after != event.id
+            if event.kind not in _CHANGES or event.id not in column or after not in column:
+                continue
+            if name == "market_cap" and not is_other:
+                continue
+            row = int(self.dates.searchsorted(pd.Timestamp(event.effective - self.lag)))
+            changes.append(
+                Change(
+                    row=row,
+                    date_row=int(self.dates.searchsorted(pd.Timestamp(event.date, tz="UTC"))),
+                    column=column[after],
+                    source=column[event.id],
+                    factor=float(1 / event.ratio) if name == "price" else 1.0,
+                )
+            )
+        return changes
 
     def _facts(self, time: datetime, volume_days: int) -> MarketSnapshot:
         late = (time.date() - (self.end + self.lag).date()).days
@@ -392,7 +430,10 @@ class Market:
                 f"the limit is {MAX_GAP_DAYS}. Fetch newer data"
             )
         price, cap = self._believed("price"), self._believed("market_cap")
-        age = len(self.dates) - 1 - self._first_seen + late
+        first_seen = self._first_seen.copy()
+        for change in price.applied:
+            first_seen[change.column] = min(first_seen[change.column], first_seen[change.source])
+        age = len(self.dates) - 1 - first_seen + late
         columns: dict[str, Sequence[object]] = {
             "id": self.ids,
             "symbol": self.meta["symbol"].tolist(),
@@ -404,11 +445,11 @@ class Market:
             "state": [STATE_NAMES[state] for state in price.states[-1]],
             "market_cap": _optional(cap.values[-1]),
             "market_cap_state": [STATE_NAMES[state] for state in cap.states[-1]],
-            "volume": _middle(self.volume.to_numpy()[-volume_days:]).tolist(),
-            "age_days": [None if first == 0 else int(days) for first, days in zip(self._first_seen, age, strict=True)],
+            "volume": _middle(self._field("volume")[-volume_days:]).tolist(),
+            "age_days": [None if first == 0 else int(days) for first, days in zip(first_seen, age, strict=True)],
             "gap_days": (price.gap_days[-1] + late).tolist(),
             "idle_days": _idle_days(self.volume.to_numpy(), self.price.to_numpy()).tolist(),
-            "tracks": _tracks(price.values[-PEG_DAYS:], cap.values[-1], self.ids),
+            "tracks": _tracks(self._field("price")[-PEG_DAYS:], cap.values[-1], self.ids),
         }
         rows = zip(*columns.values(), strict=True)
         coins = tuple(CoinFacts(**cast("dict[str, Any]", dict(zip(columns, row, strict=True)))) for row in rows)
@@ -416,6 +457,26 @@ class Market:
 
 
 _OWN_FIELDS = ("price", "observed_price", "market_cap", "volume")
+_CHANGES = ("redenomination", "migration", "rename")
+_PER_COIN = ("price", "observed_price", "open", "high", "low")
+_IN_COINS = ("supply", "free_float")
+
+
+def _in_last_units(name: str, values: Floats, applied: Sequence[Change]) -> Floats:
+    """A panel with every day in the units of its last day, and a coin's days under its former id filled in.
+
+    Believed prices change units on the row on which a change counted, all others on the row of its date.
+    """
+    panel = values.copy() if applied else values
+    for change in applied:
+        row = change.row if name in ("price", "market_cap") else change.date_row
+        factor = change.factor if name in _PER_COIN else 1.0 / change.factor if name in _IN_COINS else 1.0
+        if change.source == change.column:
+            panel[:row, change.column] *= factor
+        else:
+            own, former = panel[:row, change.column], panel[:row, change.source] * factor
+            panel[:row, change.column] = np.where(np.isnan(own), former, own)
+    return panel
 
 
 def _lag_of(name: str) -> timedelta:

@@ -3,6 +3,8 @@
 files          TOML and CSV say the same · each mistake names the file, the event and the way out
 time           an event counts when it happened and was known, not before
 holdings       redenomination, migration, rename, fork; delistings stay · chains of events · exact ratios
+market         no jump, no newcomer, one history in the units of its last day · only when the price agrees
+               · nothing before it happened and was known
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from market_frames import change, daily_frame, without
 
 from offchain.errors import MarketDataError
+from offchain.market import Market
 from offchain.market.events import KINDS, Event, carry, events_between, in_order, load_events
 
 TOML = """
@@ -181,3 +187,215 @@ def test_kinds_are_those_of_the_page() -> None:
     with pytest.raises(MarketDataError, match='none of redenomination.*Did you mean "rename"'):
         event("renamed", "a", "2021-01-01", new_id="b")
     assert len(KINDS) == 5
+
+
+# --- in a market ------------------------------------------------------------------------------------------------------
+
+SPLIT_DAY = 30  # 2024-01-31
+SPLIT = event("redenomination", "uniswap", "2024-01-31", new_coins=1000)
+RENAME = event("rename", "uniswap", "2024-01-31", new_id="unification")
+
+
+def split_market() -> Market:
+    """uniswap becomes a thousand times as many coins on the 31st; market cap and volume do not notice."""
+    return Market.from_frame(change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=0.001))
+
+
+def renamed_market(*, times: float = 1.0) -> Market:
+    """uniswap's rows go on as those of unification from the 31st on, at `times` its price."""
+    frame = change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=times)
+    first = frame["date"].min() + pd.Timedelta(days=SPLIT_DAY)
+    new_name = (frame["id"] == "uniswap") & (frame["date"] >= first)
+    return Market.from_frame(frame.assign(id=frame["id"].where(~new_name, "unification")))
+
+
+def test_a_redenomination_that_was_written_down_is_no_jump() -> None:
+    """D12: without the event the price is doubted for days; with it, it is believed at once, in the new units."""
+    plain, told = split_market(), split_market().with_events([SPLIT])
+    assert plain.snapshot("2024-01-31")["uniswap"].state == "jump_down"
+    facts = told.snapshot("2024-01-31")["uniswap"]
+    assert facts.state == "ok"
+    assert facts.price == told.price.loc["2024-01-31", "uniswap"]
+    assert told.snapshot("2024-01-30") == plain.snapshot("2024-01-30")
+
+
+def test_history_is_in_the_units_of_its_last_day() -> None:
+    """D12: a return over the event is that of the market cap, before it and after it."""
+    told = split_market().with_events([SPLIT])
+    told = told.with_fields({"supply": told.market_cap / told.price, "open": told.price})
+    fields = ("price", "observed_price", "open", "supply", "market_cap", "volume")
+    after = told.history("2024-02-10", days=41, fields=fields, ids=["uniswap"])
+    untouched = Market.from_frame(daily_frame())
+    expected = untouched.history("2024-02-10", days=41, fields=("price", "market_cap"), ids=["uniswap"])
+    for name in ("price", "observed_price", "open"):
+        assert after.panel(name) == pytest.approx(expected.panel("price") * 0.001, rel=1e-12)
+    assert after.panel("supply") == pytest.approx(expected.panel("market_cap") / after.panel("price"), rel=1e-12)
+    assert (after.panel("market_cap") == expected.panel("market_cap")).all()
+    assert (after.panel("volume") == 50e6).all()
+    before = told.history("2024-01-30", days=30, fields=("price",), ids=["uniswap"])
+    assert (before.panel("price") == expected.panel("price")[:30]).all()
+
+
+def test_an_event_that_the_price_does_not_show_changes_nothing() -> None:
+    """D12: a source that had already put its past into new units is not adjusted twice."""
+    plain = Market.from_frame(daily_frame())
+    told = plain.with_events([SPLIT])
+    for t in ("2024-01-30", "2024-01-31", "2024-02-02", "2024-02-20"):
+        assert told.snapshot(t) == plain.snapshot(t)
+        ours, theirs = (market.history(t, days=30, fields=("price", "volume")) for market in (told, plain))
+        assert ours.inputs_hash == theirs.inputs_hash
+
+
+def test_a_source_that_is_a_day_late_with_it_is_waited_for_three_days_and_no_longer() -> None:
+    for late, state in ((1, "ok"), (2, "ok"), (3, "jump_down")):
+        frame = change(daily_frame(), "uniswap", SPLIT_DAY + late, days=60, price=0.001)
+        told = Market.from_frame(frame).with_events([SPLIT])
+        day_of = f"2024-02-0{late}"
+        assert told.snapshot(day_of)["uniswap"].state == state
+        if state == "ok":
+            for name in ("price", "observed_price"):
+                line = told.history(day_of, days=33, fields=(name,), ids=["uniswap"]).panel(name)[:, 0]
+                assert np.abs(line[1:] / line[:-1] - 1).max() < 0.2
+
+
+def test_a_hole_on_its_day_is_no_reason_to_forget_it() -> None:
+    frame = without(change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=0.001), "uniswap", SPLIT_DAY, days=2)
+    told = Market.from_frame(frame).with_events([SPLIT])
+    assert told.snapshot("2024-01-31")["uniswap"].state == "bridged"
+    assert told.snapshot("2024-02-02")["uniswap"].state == "ok"
+
+
+def test_an_event_learnt_later_counts_from_then_on() -> None:
+    """D12: knowledge time. Announced two days after it happened: doubted until then, believed from then on."""
+    late = event("redenomination", "uniswap", "2024-01-31", new_coins=1000, known=datetime(2024, 2, 2, tzinfo=UTC))
+    plain, told = split_market(), split_market().with_events([late])
+    assert told.snapshot("2024-02-01") == plain.snapshot("2024-02-01")
+    assert told.snapshot("2024-02-01")["uniswap"].state == "jump_down"
+    assert told.snapshot("2024-02-02")["uniswap"].state == "ok"
+    for name in ("price", "observed_price"):
+        line = told.history("2024-02-05", days=36, fields=(name,), ids=["uniswap"]).panel(name)[:, 0]
+        assert np.abs(line[1:] / line[:-1] - 1).max() < 0.2
+
+
+def test_a_renamed_coin_goes_on_with_its_age_and_history() -> None:
+    """D12: without the event it is a newcomer that waits three days; with it, it is the coin that it was."""
+    plain, told = renamed_market(), renamed_market().with_events([RENAME])
+    assert plain.snapshot("2024-01-31")["unification"].state == "new"
+    facts = told.snapshot("2024-01-31")["unification"]
+    assert (facts.state, facts.market_cap_state, facts.age_days, facts.volume) == ("ok", "ok", None, 50e6)
+    fields = ("price", "observed_price", "market_cap", "volume")
+    line = told.history("2024-02-10", days=41, fields=fields, ids=["unification"])
+    whole = Market.from_frame(daily_frame()).history("2024-02-10", days=41, fields=fields, ids=["uniswap"])
+    for name in fields:
+        assert (line.panel(name) == whole.panel(name)).all()
+
+
+def test_a_migrated_coin_goes_on_in_its_new_units() -> None:
+    moved = event("migration", "uniswap", "2024-01-31", new_id="unification", old_coins=100)
+    told = renamed_market(times=100.0).with_events([moved])
+    assert told.snapshot("2024-01-31")["unification"].state == "ok"
+    line = told.history("2024-02-10", days=41, fields=("price",), ids=["unification"]).panel("price")[:, 0]
+    whole = Market.from_frame(daily_frame()).history("2024-02-10", days=41, ids=["uniswap"]).panel("price")[:, 0]
+    assert line == pytest.approx(whole * 100, rel=1e-12)
+
+
+def test_a_new_coin_at_another_price_is_no_continuation() -> None:
+    told = renamed_market(times=100.0).with_events([RENAME])
+    assert told.snapshot("2024-01-31")["unification"].state == "new"
+    assert np.isnan(told.history("2024-02-10", days=41, ids=["unification"]).panel("price")[:30]).all()
+
+
+def test_a_rename_and_a_redenomination_of_one_day_are_applied_in_order() -> None:
+    again = event("redenomination", "unification", "2024-02-10", new_coins=1000)
+    frame = renamed_market()
+    price = frame.price.copy()
+    price.loc["2024-02-10":, "unification"] /= 1000  # type: ignore[misc]
+    long = price.stack().rename("price").reset_index().set_axis(["date", "id", "price"], axis=1)
+    told = Market.from_frame(long.assign(market_cap=np.nan, volume=1.0)).with_events([again, RENAME])
+    line = told.history("2024-02-20", days=51, fields=("price",), ids=["unification"]).panel("price")[:, 0]
+    whole = Market.from_frame(daily_frame()).history("2024-02-20", days=51, ids=["uniswap"]).panel("price")[:, 0]
+    assert line == pytest.approx(whole / 1000, rel=1e-12)
+
+
+def test_events_of_coins_that_are_not_there_are_harmless() -> None:
+    plain = Market.from_frame(daily_frame())
+    told = plain.with_events(
+        [event("rename", "x", "2024-01-31", new_id="y"), event("delisting", "uniswap", "2024-01-31")]
+    )
+    assert told.snapshot("2024-02-10").inputs_hash == plain.snapshot("2024-02-10").inputs_hash
+
+
+EVENTS = st.lists(
+    st.builds(
+        lambda kind, coin, other, at, known, new, old: Event(
+            kind=kind,
+            id=coin,
+            date=date(2024, 1, at),
+            known=datetime(2024, 1, known, 12, tzinfo=UTC),
+            new_id=other if kind != "redenomination" else "",
+            new_coins=new if kind != "rename" else 1,
+            old_coins=old if kind != "rename" else 1,
+        ),
+        st.sampled_from(["redenomination", "migration", "rename"]),
+        st.sampled_from(["a", "b"]),
+        st.sampled_from(["c", "d"]),
+        st.integers(2, 24),
+        st.integers(1, 24),
+        st.sampled_from([1, 10, 1000]),
+        st.sampled_from([3, 100]),
+    ),
+    max_size=4,
+    unique_by=lambda one: (one.id, one.date),
+)
+DAYS = 24
+PRICES = st.lists(
+    st.lists(
+        st.one_of(st.just(float("nan")), st.sampled_from([1.0, 1.1, 0.01, 100.0, 1000.0])), min_size=4, max_size=4
+    ),
+    min_size=DAYS,
+    max_size=DAYS,
+)
+
+
+def wild(prices: Sequence[Sequence[float]], names: Sequence[str] = "abcd") -> Market:
+    """A market of four coins with any prices, and one that is always there."""
+    dates = pd.date_range("2024-01-01", periods=DAYS, tz="UTC")
+    frames = [pd.DataFrame({"date": dates, "id": "z", "price": 5.0})]
+    for column, name in enumerate("abcd"):
+        frames.append(pd.DataFrame({"date": dates, "id": name, "price": [row[column] for row in prices]}))
+    order = {name: number for number, name in enumerate([*names, "z"])}
+    frames.sort(key=lambda frame: order[frame["id"].iloc[0]])
+    rows = pd.concat(frames, ignore_index=True)
+    return Market.from_frame(rows.assign(market_cap=rows["price"] * 7.0, volume=1.0))
+
+
+def seen(market: Market, t: datetime) -> tuple[str, str]:
+    fields = ("price", "observed_price", "market_cap", "volume")
+    return market.snapshot(t).inputs_hash, market.history(t, days=DAYS, fields=fields).inputs_hash
+
+
+@given(PRICES, EVENTS, st.integers(3, DAYS - 1), st.sampled_from([0.001, 3.0, 1e6]))
+@settings(max_examples=25)
+def test_with_events_too_nothing_after_t_changes_anything_at_t(
+    prices: list[list[float]], events: list[Event], row: int, factor: float
+) -> None:
+    """D12: later prices × anything, later events left out, seen through `until` or not: the same bits."""
+    t = datetime(2024, 1, row + 1, tzinfo=UTC)
+    market = wild(prices).with_events(events)
+    later = wild([*prices[: row + 1], *[[value * factor for value in day] for day in prices[row + 1 :]]])
+    known = [one for one in events if one.effective <= t]
+    assert seen(market, t) == seen(later.with_events(known), t)
+    assert seen(market, t) == seen(market.until(t), t)
+    # computed for the past alone, not cut out of the whole
+    past = market.until(t)
+    fresh = Market(price=past.price, market_cap=past.market_cap, volume=past.volume, meta=past.meta, source="x")
+    assert seen(fresh.with_events(past.events), t) == seen(market, t)
+
+
+@given(PRICES, EVENTS, st.permutations("abcd"))
+@settings(max_examples=12)
+def test_with_events_too_the_order_of_rows_changes_nothing(
+    prices: list[list[float]], events: list[Event], names: list[str]
+) -> None:
+    t = datetime(2024, 1, DAYS, tzinfo=UTC)
+    assert seen(wild(prices).with_events(events), t) == seen(wild(prices, names).with_events(events[::-1]), t)

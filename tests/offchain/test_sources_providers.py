@@ -11,6 +11,7 @@ all            HTML, truncated, empty, other shapes, wrong units, missing coins,
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -458,3 +459,12 @@ def test_the_connection_is_only_made_when_asked(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(requests, "Session", lambda: pytest.fail("opened a session"))
     for make in HTTP:
         make(Door(cache=tmp_path)).requests(IDS, START, END)
+
+
+def test_only_the_file_about_the_chain_knows_web3() -> None:
+    """Importing the sources loads neither web3 nor any optional library."""
+    code = "import sys, offchain.sources; print([name for name in ('web3', 'ccxt') if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=RECORDED.parents[1]
+    )
+    assert done.stdout.strip() == "[]"
