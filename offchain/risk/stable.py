@@ -1,9 +1,10 @@
 """The stable side is screened too: a coin that left its peg is replaced by the others.
 
-The peg of a stable coin is one dollar; of a yield-bearing one its own highest price of the window, below which it must
-not fall. A coin is trusted when it is within `peg_tolerance` today and was on every known day of the last `peg_days`:
-one that broke has to hold for that long again. When none is trusted, the one nearest its peg is held, if it is within
-`peg_limit` today; otherwise none is.
+The peg of a stable coin is one dollar; of a yield-bearing one the median of its own prices of the window, which grows
+with it. A coin is trusted when it is within `peg_tolerance` today and was within BREAK times that on every known day of
+the last `peg_days`: one that broke has to hold for that long again, while a price that was a little off for a day is
+forgiven once it is back. When none is trusted, the one nearest its peg is held, if it is within `peg_limit` today;
+otherwise none is.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from offchain.errors import InfeasibleWeights, MissingHistory
-from offchain.market.history import History
+from offchain.market.history import Floats, History
 from offchain.risk.basket import grid
 from offchain.spec.risk_rules import RiskRules
 from offchain.units import WAD, format_percent, fraction_to_wad, to_wad
 from offchain.weights.limits import limit_weights
 
 MIN_PEG_KNOWN = 2 / 3  # of the window's days
+BREAK = 2.0  # times peg_tolerance: daily prices of sound stable coins are up to 3 % off in real records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +122,22 @@ def _judge(name: str, part: float, rules: RiskRules, history: History, prices: M
     known = window[~np.isnan(window)]
     if not len(window) or np.isnan(window[-1]):
         return Peg(id=name, part=part, now=None, worst=None, is_trusted=False, reason="price unknown")
-    if name in rules.yield_bearing:
-        off = 1.0 - known / np.maximum.accumulate(known)
-        peg = "its own highest price"
-    else:
-        off = np.abs(known - 1.0)
-        peg = "one dollar"
+    is_growing = name in rules.yield_bearing
+    anchor = _median(known) if is_growing else 1.0
+    peg = f"its median of {len(window)} days" if is_growing else "one dollar"
+    off = np.abs(known / anchor - 1.0)
     now, worst = grid(float(off[-1])), grid(float(off.max()))
     if len(known) < MIN_PEG_KNOWN * len(window):
         reason = f"price known on {len(known)} of {len(window)} days only"
     elif now > rules.peg_tolerance:
         reason = f"{format_percent(now)} off {peg}, limit {format_percent(rules.peg_tolerance)}"
-    elif worst > rules.peg_tolerance:
+    elif worst > grid(BREAK * rules.peg_tolerance):
         reason = f"was {format_percent(worst)} off {peg} within {len(window)} days"
     else:
         return Peg(id=name, part=part, now=now, worst=worst, is_trusted=True, reason="")
     return Peg(id=name, part=part, now=now, worst=worst, is_trusted=False, reason=reason)
+
+
+def _median(values: Floats) -> float:
+    ordered = sorted(values.tolist())
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2.0

@@ -117,7 +117,7 @@ class RiskRules:
     yield_bearing: tuple[str, ...] = key(
         COIN_IDS,
         default=(),
-        doc="Those of the stable side that grow: their peg is their own highest price, not one dollar.",
+        doc="Those of the stable side that grow: their peg is the median of their own prices, not one dollar.",
     )
     max_stable: float = key(
         fraction(above_low=True), unit="of 1", default=1.0, doc="Most one coin of the stable side may weigh."
@@ -135,7 +135,10 @@ class RiskRules:
         doc="When all are off their peg the nearest is held; one further off than this never.",
     )
     peg_days: int = key(
-        Integer(low=1, high=365), unit="days", default=30, doc="How long a stable coin must have kept its peg."
+        Integer(low=1, high=365),
+        unit="days",
+        default=30,
+        doc="How long a stable coin that was twice the tolerance off its peg must have kept it again.",
     )
     buffer: float = key(fraction(), unit="of 1", default=0.0, doc="Part always held in the stable side.")
     schedule: tuple[tuple[str, float], ...] = key(

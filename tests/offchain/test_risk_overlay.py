@@ -456,8 +456,16 @@ def test_stable_coin_that_came_back_is_held_again_after_its_days() -> None:
     usdc = [1.0] * 40 + [0.90, 0.96, 0.99] + [1.0] * 40
     keys = rules(stable=(("dai", 1.0), ("usd-coin", 1.0)), buffer=0.2, peg_days=30)
     days = [day for day in range(35, 84) if exposed(keys, market(days=day, usd_coin=usdc[:day])).get("usd-coin")]
-    # off by more than 2 % on days 41 and 42; 30 days later both have left the window
-    assert days == [*range(35, 41), *range(72, 84)]
+    # off by more than 2 % on days 41 and 42; the 10 % of day 41 leave the window of 30 days on day 71
+    assert days == [*range(35, 41), *range(71, 84)]
+
+
+def test_stable_price_a_little_off_for_a_day_is_forgiven_when_it_is_back() -> None:
+    """D12: real records of sound stable coins are up to 3 % off now and then; only while it lasts does it count."""
+    path = [1.0] * 50 + [1.03] + [1.0] * 9
+    keys = rules(buffer=0.2)
+    assert "dai" not in exposed(keys, market(days=51, dai=path[:51]))
+    assert exposed(keys, market(days=52, dai=path[:52]))["dai"] == WAD // 10
 
 
 def test_when_all_are_off_their_peg_the_nearest_is_held_and_beyond_the_limit_none() -> None:
@@ -499,6 +507,9 @@ def test_yield_bearing_coin_may_grow_but_not_fall() -> None:
     assert exposed(mixed, market(cdai=grows))["cdai"] == WAD // 5
     assert "cdai" not in exposed(keys, market(cdai=grows))
     assert "cdai" not in exposed(mixed, market(cdai=[*grows[:-1], 0.97 * grows[-2]]))
+    # a print too high by 3 % for one day does not make every other day look like a fall
+    glitch = [*grows[:40], 1.03 * grows[40], *grows[41:]]
+    assert exposed(mixed, market(cdai=glitch))["cdai"] == WAD // 5
 
 
 def test_stable_side_without_room_leaves_the_rest_in_the_coins() -> None:
