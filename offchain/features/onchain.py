@@ -64,7 +64,7 @@ def _net_flow(window: int) -> Feature:
         unit="of the market cap",
         fields={"exchange_inflow": window, "exchange_outflow": window, "market_cap": 1},
         doc=f"Value sent to exchanges minus value taken from them in {window} days, over market cap: above 0, coins go to be sold.",
-        source="Hoang and Baur (2021)",
+        source="Hoang and Baur (2022)",
         work=work,
     )
 
