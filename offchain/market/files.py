@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,11 @@ def market_folder() -> Path:
     return Path(os.environ.get(DATA_VARIABLE, "") or DEFAULT_FOLDER)
 
 
-def load_market(path: str | os.PathLike[str] | None = None) -> Market:
-    """The market in a file, or in a folder that holds one daily file. Raises MarketDataError with the way out."""
+def load_market(path: str | os.PathLike[str] | None = None, *, lag: timedelta = timedelta(0)) -> Market:
+    """The market in a file, or in a folder that holds one daily file. Raises MarketDataError with the way out.
+
+    `lag`: how long after 00:00 UTC of its date a row is known.
+    """
     given = market_folder() if path is None else Path(path)
     file = _daily_file(given) if given.is_dir() else given
     if not file.is_file():
@@ -45,15 +49,15 @@ def load_market(path: str | os.PathLike[str] | None = None) -> Market:
             f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
         )
     table = read_table(file)
-    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name)
+    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
     return with_columns(market, table, source=file.name)
 
 
-def load_onchain(path: str | os.PathLike[str] | None = None) -> Market:
+def load_onchain(path: str | os.PathLike[str] | None = None, *, lag: timedelta = timedelta(0)) -> Market:
     """The market in a table of Coin Metrics: date, asset, PriceUSD and any metric of `coinmetrics.METRICS`.
 
-    Ids are CoinGecko's where one is known, so that themes fit. A row is known at the midnight after its date. Volume
-    on exchanges is not in these tables and stays unknown. Raises MarketDataError with the way out.
+    Ids are CoinGecko's where one is known, so that themes fit. A row is known `lag` after the midnight that ends its
+    date. Volume on exchanges is not in these tables and stays unknown. Raises MarketDataError with the way out.
     """
     given = market_folder() if path is None else Path(path)
     file = _onchain_file(given) if given.is_dir() else given
@@ -62,7 +66,7 @@ def load_onchain(path: str | os.PathLike[str] | None = None) -> Market:
             f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
         )
     table, findings = read_onchain(read_table(file), source=file.name)
-    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name)
+    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
     market = with_columns(market, table, source=file.name)
     return replace(market, findings=(*findings, *market.findings))
 

@@ -39,6 +39,7 @@ MAX_PAGES = 1_000
 HOLD_DAYS = 5
 # sources may differ by this much before it is a finding
 PRICE_TOLERANCE = 0.02
+SUPPLY_TOLERANCE = 0.10
 REVISION_TOLERANCE = 1e-9
 ENOUGH_FOR_MEDIAN = 3
 
@@ -209,6 +210,10 @@ def _merge_panels(
     nothing = np.full((len(days), len(ids)), np.nan)
     fields = sorted({name for table in tables for name in table} - {"price", *CANDLE})
     merged = {name: _first([table[name] for table in tables if name in table]) for name in fields}
+    for name in ("market_cap", "supply", "free_float"):
+        said = [table[name] for table in tables if name in table]
+        apart = _apart(said, SUPPLY_TOLERANCE)
+        _report(f"{name.replace('_', '-')}-disagreement", apart, days, ids, "the first source counts", findings)
     quoting = [(name, table["price"]) for name, table in zip(names, tables, strict=True) if "price" in table]
     merged["price"] = _merge_prices(quoting, nothing, days, ids, findings)
     merged |= _merge_candles(tables, merged["price"], days, ids, findings)
@@ -250,14 +255,23 @@ def _merge_prices(
         _at(ordered, np.maximum((known - 1) // 2, 0)) + _at(ordered, np.minimum(known // 2, len(prices) - 1))
     ) / 2.0
     merged = np.where(known >= ENOUGH_FOR_MEDIAN, middle, first)
+    apart = _apart(list(prices), PRICE_TOLERANCE)
     with np.errstate(invalid="ignore"):
-        apart = (known > 1) & (_at(ordered, np.maximum(known - 1, 0)) / ordered[0] - 1.0 > PRICE_TOLERANCE)
         outvoted = np.abs(first / merged - 1.0) > PRICE_TOLERANCE
     who = ", ".join(name for name, _ in quoting)
     two = f"{quoting[0][0]} counts, or the median where three or more have a price ({who})"
     _report("price-disagreement", apart, days, ids, two, findings)
     _report("price-outvoted", outvoted, days, ids, "the median counts, the first source is far from it", findings)
     return np.asarray(merged)
+
+
+def _apart(tables: Sequence[Floats], tolerance: float) -> NDArray[np.bool_]:
+    """Where the largest and the smallest of the known numbers differ by more than `tolerance`."""
+    if len(tables) < 2:
+        return np.zeros(tables[0].shape if tables else (0, 0), dtype=bool)
+    stack = np.stack(tables)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.fmax.reduce(stack, axis=0) / np.fmin.reduce(stack, axis=0) - 1.0 > tolerance)
 
 
 def _at(ordered: Floats, index: NDArray[np.intp]) -> Floats:

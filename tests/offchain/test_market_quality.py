@@ -8,6 +8,7 @@ on chain       Coin Metrics' rows: names, ids, the midnight they are known, coin
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,15 @@ def test_onchain_rows_are_known_at_the_next_midnight_under_our_names(tmp_path: P
     assert market.price.loc["2019-05-02", "bitcoin"] == 5300.0
     assert market.panels["active_addresses"].loc["2019-05-03", "bitcoin"] == 710_000.0
     assert market.volume.isna().all(axis=None)
+
+
+def test_a_file_that_is_published_late_is_known_late(tmp_path: Path) -> None:
+    onchain_rows().to_csv(tmp_path / "network.csv", index=False)
+    late = load_onchain(tmp_path, lag=timedelta(hours=8))
+    assert late.until("2019-05-03T07:59").end.day == 2
+    assert late.until("2019-05-03T08:00").end.day == 3
+    daily_frame(days=3).to_csv(tmp_path / "coins.csv", index=False)
+    assert load_market(tmp_path / "coins.csv", lag=timedelta(hours=8)).until("2024-01-03").end.day == 2
 
 
 def test_a_coin_on_several_chains_is_one_coin_with_one_row_a_day() -> None:

@@ -179,6 +179,22 @@ def test_a_market_cap_nobody_has_is_price_times_supply(tmp_path: Path) -> None:
     assert codes(market) == {"derived-market-cap": 1}
 
 
+def test_a_supply_that_sources_disagree_about_is_named(tmp_path: Path) -> None:
+    """D12: a wrong free float once forced an index to rebalance out of turn; here it is a finding on the first day."""
+    market = market_of(
+        tmp_path,
+        {("aave", "price"): [10, 10], ("aave", "market_cap"): [1_000, 1_000], ("aave", "free_float"): [50, 50]},
+        {("aave", "free_float"): [51, 80], ("aave", "market_cap"): [1_050, 1_150]},
+        last=date(2025, 1, 2),
+    )
+    assert market.panels["free_float"]["aave"].tolist() == [50, 50]
+    found = {row.code: row.example for row in market.findings if row.code.endswith("disagreement")}
+    assert found == {
+        "free-float-disagreement": "aave on 2025-01-02",
+        "market-cap-disagreement": "aave on 2025-01-02",
+    }
+
+
 def test_a_series_holds_over_a_weekend_and_not_for_ever(tmp_path: Path) -> None:
     """D6: the last value holds for five days, also from before the first."""
     market = market_of(
