@@ -85,6 +85,8 @@ class Proposal:
 def require_review(situation: Situation, spec: IndexSpec) -> None:
     """Raises Stop unless a review is due at the block's time and no plan was started for it yet."""
     now, rules = utc(situation.time), spec.rebalance
+    if rules.is_basket:
+        raise Stop(Skip(reason='a basket is bought once and not reviewed (rebalance.calendar = "never")'))
     review = int(rules.last_review(now).timestamp())
     following = int(rules.next_review(now).timestamp())
     plan = situation.state.plan

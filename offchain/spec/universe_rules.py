@@ -136,6 +136,7 @@ class UniverseRules:
         _FILE, default="", doc='Ballots about members: a JSON file, or "governor" to read the chain.', later=True
     )
     dossiers: str = key(_FILE, default="", doc="Vetting dossiers: a JSON file.", later=True)
+    incidents: str = key(_FILE, default="", doc="Incidents that bar coins: a JSON file.", later=True)
     require_checked: bool = key(
         Flag(), default=False, doc="A coin needs a dossier in which no check failed.", later=True
     )

@@ -8,13 +8,14 @@ from offchain.universe.classes import classify
 from offchain.universe.eligibility import Screened, candidates, screen
 from offchain.universe.monitor import Incident, RedFlag, load_incidents, monitor, monitor_needs
 from offchain.universe.ranking import needs
+from offchain.universe.records import Records, load_records
 from offchain.universe.selection import Universe, Verdict, select
 from offchain.universe.taxonomy import asset_of, sector_of, themes_of
 from offchain.universe.vetting import Check, Dossier, by_coin, load_dossiers
 from offchain.universe.votes import Ballot, load_ballots
 
 __all__ = [
-    "Ballot", "Check", "Dossier", "Incident", "RedFlag", "Screened", "Universe", "Verdict", "asset_of", "by_coin",
-    "candidates", "classify", "load_ballots", "load_dossiers", "load_incidents", "monitor", "monitor_needs", "needs", "screen",
+    "Ballot", "Check", "Dossier", "Incident", "Records", "RedFlag", "Screened", "Universe", "Verdict", "asset_of", "by_coin",
+    "candidates", "classify", "load_ballots", "load_dossiers", "load_incidents", "load_records", "monitor", "monitor_needs", "needs", "screen",
     "sector_of", "select", "themes_of",
 ]  # fmt: skip

@@ -184,22 +184,30 @@ def _incident(name: str, t: datetime, incidents: Sequence[Incident]) -> str:
 
 
 def incidents_to_json(incidents: Sequence[Incident]) -> str:
-    """Canonical JSON; `load_incidents` reads it back equal."""
+    """Canonical JSON; `incidents_from_json` reads it back equal."""
     rows = sorted(incidents, key=lambda one: (one.time, one.id, one.kind))
     return canonical_json({"format": FORMAT, "incidents": rows})
 
 
-def load_incidents(path: str | os.PathLike[str]) -> tuple[Incident, ...]:
-    """The incidents in a JSON file. Raises MarketDataError for anything else."""
+def incidents_from_json(text: str, *, source: str = "incidents") -> tuple[Incident, ...]:
+    """The inverse of `incidents_to_json`. Raises MarketDataError for anything else."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(text)
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r}, expected {FORMAT!r}")
         return tuple(_read(row) for row in cast("list[dict[str, Json]]", data["incidents"]))
-    except OSError as error:
-        raise MarketDataError(f"{path}: cannot be read ({error.strerror}); give a file of incidents") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise MarketDataError(f"{path}: not a file of incidents: {error}; see offchain/universe/monitor.py") from error
+        raise MarketDataError(
+            f"{source}: not a file of incidents: {error}; see offchain/universe/monitor.py"
+        ) from error
+
+
+def load_incidents(path: str | os.PathLike[str]) -> tuple[Incident, ...]:
+    """The incidents in a JSON file."""
+    try:
+        return incidents_from_json(Path(path).read_text(encoding="utf-8"), source=str(path))
+    except OSError as error:
+        raise MarketDataError(f"{path}: cannot be read ({error.strerror}); correct universe.incidents") from error
 
 
 def _read(row: Mapping[str, Json]) -> Incident:

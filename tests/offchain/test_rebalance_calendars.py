@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from offchain.errors import SpecError
+from offchain.keeper.outcomes import Skip, Stop
+from offchain.keeper.planning import require_review
+from offchain.keeper.reading import Situation
 from offchain.rebalance import is_reconstitution, review_of, reviews
 from offchain.spec import find_spec, parse_spec
 from offchain.spec.rebalance_rules import CALENDARS, RebalanceRules
@@ -79,6 +84,13 @@ def test_a_basket_is_bought_once_and_an_index_is_reviewed() -> None:
     assert basket.last_review(day("2024-06-03")) < day("1971-01-01")
     assert basket.next_review(day("2024-06-03")) > day("9999-01-01")
     assert basket.reviews_per_year == 0
+    situation = cast(Situation, SimpleNamespace(time=int(day("2024-06-03").timestamp())))
+    spec = dataclasses.replace(find_spec("LC10"), rebalance=basket)
+    with pytest.raises(Stop) as stopped:
+        require_review(situation, spec)
+    assert stopped.value.outcome == Skip(
+        reason='a basket is bought once and not reviewed (rebalance.calendar = "never")'
+    )
 
 
 @pytest.mark.parametrize(

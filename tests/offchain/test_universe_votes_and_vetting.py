@@ -20,11 +20,14 @@ from offchain.universe import (
     Check,
     Dossier,
     Incident,
+    Records,
     by_coin,
     load_ballots,
     load_dossiers,
     load_incidents,
+    load_records,
     monitor,
+    select,
 )
 from offchain.universe.monitor import FLAGS, incidents_to_json
 from offchain.universe.vetting import dossiers_to_json
@@ -172,6 +175,48 @@ def test_dossiers_survive_a_file_and_a_wrong_one_is_named(tmp_path: Path) -> Non
         dossier(powers=("minting",))
     with pytest.raises(MarketDataError, match='outcome "pass" is none of passed, failed, unknown'):
         Check(name="audit", outcome="pass", evidence="")
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+def test_records_are_read_beside_the_index_file_and_only_what_was_known_counts(tmp_path: Path) -> None:
+    """§6.2, V9, V13: votes, dossiers and incidents are inputs like prices: dated, hashed, and never of the future."""
+    ballots = (Ballot(proposal=1, time=T - DAY, exclude=("a",)), Ballot(proposal=2, time=T + DAY, include=("a",)))
+    incidents = [Incident(id="b", time=T - DAY, kind="exploit", evidence="its bridge", until=T + 2 * DAY)]
+    (tmp_path / "votes.json").write_text(ballots_to_json(ballots))
+    (tmp_path / "dossiers.json").write_text(dossiers_to_json([dossier(id="c"), dossier(id="c", time=T + DAY)]))
+    (tmp_path / "incidents.json").write_text(incidents_to_json(incidents))
+    rules = UniverseRules(
+        top=3,
+        min_age_days=0,
+        votes="votes.json",
+        dossiers="dossiers.json",
+        incidents="incidents.json",
+        require_checked=True,
+    )
+    records = load_records(rules, folder=tmp_path)
+    assert (len(records.ballots), len(records.dossiers), len(records.incidents)) == (2, 2, 1)
+    assert Records.from_json(records.to_json()) == records
+    known = records.until(T)
+    assert (len(known.ballots), len(known.dossiers)) == (1, 1) and known.inputs_hash != records.inputs_hash
+    found = select(snapshot(ranked("a", "b", "c", "d")), rules, **records.arguments(T))
+    assert found == select(snapshot(ranked("a", "b", "c", "d")), rules, **known.arguments(T))
+    assert found.members == ("c",)
+    assert found.verdict("a").reason.startswith("voted out by proposal 1")
+    assert found.verdict("b").reason == "exploit: its bridge"
+    assert records.arguments(T + 2 * DAY)["barred"] == {}
+
+
+def test_votes_of_a_governor_have_to_be_read_from_its_chain() -> None:
+    rules = UniverseRules(top=3, votes="governor")
+    with pytest.raises(MarketDataError, match="give ballots, as offchain.chain.ballots.read_ballots reads them"):
+        load_records(rules)
+    ballot = Ballot(proposal=1, time=T, include=("a",))
+    assert load_records(rules, ballots=[ballot]).ballots == (ballot,)
+    assert load_records(UniverseRules(top=3)) == Records()
+    with pytest.raises(MarketDataError, match="not records"):
+        Records.from_json("{}")
 
 
 # --- red flags --------------------------------------------------------------------------------------------------------
