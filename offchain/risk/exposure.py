@@ -225,7 +225,7 @@ def _stop(
         text = f"stopped {where.stopped_days} days ago at {format_percent(rules.stop_loss)} below the peak"
         return [Ceiling(rule="stop", part=rules.stop_exposure, reason=text, is_hard=True)]
     # prices and dust move the exposure a little while it is stopped
-    is_still_out = where.stops > 0 and current is not None and current <= rules.stop_exposure + _as_good_as(rules)
+    is_still_out = where.stops > 0 and current is not None and current <= rules.stop_exposure + as_good_as(rules)
     if not (rules.reenter_above_mean and is_still_out):
         return []
     daily = basket_returns(history.tail(rules.breadth_days + 1), coins)
@@ -235,7 +235,8 @@ def _stop(
     return [Ceiling(rule="stop", part=rules.stop_exposure, reason=text, is_hard=True)]
 
 
-def _as_good_as(rules: RiskRules) -> float:
+def as_good_as(rules: RiskRules) -> float:
+    """How far above stop_exposure counts as there."""
     return min(rules.step_up, 0.05) / 2
 
 

@@ -107,6 +107,14 @@ def scaled(coins: Mapping[str, int], total: int) -> dict[str, int]:
     return {name: weight for name, weight in answer.items() if weight}
 
 
+def exposure_now(held: Mapping[str, float], rules: RiskRules) -> float | None:
+    """The part {1} of `held` {id: value} that is in coins at risk, on the grid; None when nothing is held."""
+    total = math.fsum(held[name] for name in sorted(held))
+    if total <= 0:
+        return None
+    return grid(math.fsum(held[name] for name in sorted(held) if name not in rules.stable_ids) / total)
+
+
 def _require_weights(weights: Mapping[str, int]) -> None:
     low = [name for name, weight in sorted(weights.items()) if weight < 0]
     if low or sum(weights.values()) != WAD:
@@ -144,7 +152,7 @@ def _exposed(
         rules,
         is_defensive=is_defensive,
         base=from_wad(sum(coins.values())),
-        current=_current(held, rules),
+        current=exposure_now(held, rules),
         history=history,
         signals=signals,
         levels=levels,
@@ -236,11 +244,3 @@ def _shown(coins: Mapping[str, int], side: StableSide) -> dict[str, float]:
     rest, parts = from_wad(WAD - sum(coins.values())), math.fsum(side.parts.values())
     stable = {name: rest * part / parts for name, part in side.parts.items()}
     return dict(sorted({**_floats({name: weight for name, weight in coins.items() if weight}), **stable}.items()))
-
-
-def _current(held: Mapping[str, float], rules: RiskRules) -> float | None:
-    """The exposure now; None when nothing is held."""
-    total = math.fsum(held[name] for name in sorted(held))
-    if total <= 0:
-        return None
-    return grid(math.fsum(held[name] for name in sorted(held) if name not in rules.stable_ids) / total)

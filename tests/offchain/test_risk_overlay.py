@@ -18,13 +18,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from risk_frames import history_of, signals
+from risk_frames import T, history_of, signals
 
 from offchain.errors import InfeasibleWeights, MarketDataError, MissingHistory, UnitError
 from offchain.market.history import Floats, History
-from offchain.risk import expose, is_used, names, needs, standing, uses_held
+from offchain.rebalance.triggers import due
+from offchain.risk import alarms, expose, is_used, names, needs, standing, uses_held
 from offchain.risk.basket import basket_returns, correlations, volatility
 from offchain.risk.overlay import scaled
+from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.spec.risk_rules import RiskRules
 
 WAD = 10**18
@@ -342,6 +344,35 @@ def test_stop_that_waits_for_the_mean_stays_out_until_the_coins_are_above_it() -
     assert at_risk(exposed(stop, up, levels=over, held={"dai": 1.0})) == WAD
     # who is in already is not thrown out by it
     assert at_risk(exposed(stop, down, levels=over, held={"dai": 0.5, "bitcoin": 0.5})) == WAD
+
+
+def test_alarm_of_a_stop_lasts_until_it_was_acted_on() -> None:
+    """A11, V9: between reviews; `due` takes it for an emergency."""
+    stop = rules(stop_loss=0.2, stop_exposure=0.1)
+    levels = (100.0, 79.0)
+    (flag,) = alarms(stop, history=market(), held={"bitcoin": 0.5, "ethereum": 0.3, "dai": 0.2}, levels=levels)
+    assert (flag.id, flag.code) == ("bitcoin", "stop")
+    assert "stopped 0 days ago, 20.00 % below its peak, and 80.00 % is still at risk, allowed is 10.00 %" in flag.reason
+    assert alarms(stop, history=market(), held={"bitcoin": 0.12, "dai": 0.88}, levels=levels) == ()
+    assert alarms(stop, history=market(), held={"bitcoin": 0.8, "dai": 0.2}, levels=(100.0, 81.0)) == ()
+    assert alarms(RiskRules(), history=market(), held={"bitcoin": 1.0}, levels=levels) == ()
+    trigger = due(
+        RebalanceRules(triggers=("emergency",)), T, last=T, current={"bitcoin": 0.8, "dai": 0.2}, flags=(flag,)
+    )
+    assert trigger.code == "emergency"
+
+
+def test_alarm_of_a_broken_peg_names_what_could_be_held_instead() -> None:
+    """§6.7-16, V9."""
+    broken = market(dai=[1.0] * 59 + [0.93])
+    keys = rules(buffer=0.2)
+    (flag,) = alarms(keys, history=broken, held={"bitcoin": 0.8, "dai": 0.1, "usd-coin": 0.1})
+    assert (flag.id, flag.code) == ("dai", "depeg")
+    assert flag.reason == "7.00 % off one dollar, limit 2.00 %; usd-coin could be held instead"
+    assert alarms(keys, history=broken, held={"bitcoin": 0.8, "usd-coin": 0.2}) == ()
+    # both broken, and dai is the nearer one: nothing better to go to
+    both = market(dai=[1.0] * 59 + [0.93], usd_coin=[1.0] * 59 + [0.92])
+    assert alarms(keys, history=both, held={"bitcoin": 0.8, "dai": 0.2}) == ()
 
 
 def test_levels_with_a_hole_are_refused() -> None:
