@@ -253,7 +253,11 @@ def _summary(
     part: float, target: float, current: float | None, base: float, ceilings: Sequence[Ceiling], rules: RiskRules
 ) -> str:
     binding = [row.reason for row in ceilings if row.part <= target]
-    why = "; ".join(binding) or (f"{format_percent(base)} is not stable" if base < 1 else "no rule asks for less")
+    if target == rules.min_exposure > min([1.0, *(row.part for row in ceilings)]):
+        binding.append(f"risk.min_exposure keeps {format_percent(rules.min_exposure)}")
+    if not binding and base < 1:
+        binding.append(f"{format_percent(base)} is left of the coins, the rest is stable already")
+    why = "; ".join(binding) or "no rule asks for less"
     text = f"{format_percent(part)} at risk: {why}"
     if part == target or current is None:
         return text

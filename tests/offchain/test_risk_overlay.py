@@ -589,6 +589,36 @@ def test_exposure_goes_down_and_up_in_steps() -> None:
     assert seen == [90, 80, 70, 70, 75, 80, 85, 90, 95, 100, 100]
 
 
+@given(
+    breadths=st.lists(st.integers(min_value=0, max_value=100), min_size=2, max_size=12),
+    step=st.integers(min_value=1, max_value=100),
+    step_up=st.integers(min_value=1, max_value=100),
+)
+def test_exposure_never_moves_further_than_a_step_and_never_past_its_target(
+    breadths: list[int], step: int, step_up: int
+) -> None:
+    """A4: whatever the market does."""
+    keys = rules(shift="breadth", max_shift=1.0, shift_from=0.2, shift_full=0.8, step=step / 100, step_up=step_up / 100)
+    history, held, before = market(days=31), {"bitcoin": 1.0}, WAD
+    for percent in breadths:
+        after = exposed(keys, history, signals=signals(breadth=percent / 100), held=held)
+        now = at_risk(after)
+        # a line from 20 % to 80 % of the market below its mean, in whole percent
+        target = WAD - min(max((100 - percent) - 20, 0), 60) * WAD // 60
+        low, high = before - step * WAD // 100, before + step_up * WAD // 100
+        assert abs(now - min(max(target, low), high)) < 10**7
+        before, held = now, {name: weight / WAD for name, weight in after.items()}
+
+
+def test_least_exposure_is_kept_and_named() -> None:
+    """A11: soft rules stop at min_exposure; the buffer does not ask."""
+    keys = rules(shift="phase", max_shift=0.8, min_exposure=0.5)
+    answer = expose(WEIGHTS, keys, history=market(), signals=signals("bear"))
+    assert at_risk(dict(answer.weights)) == WAD // 2
+    assert answer.steps[-1].summary.endswith("80.00 % aside; risk.min_exposure keeps 50.00 %")
+    assert at_risk(exposed(dataclasses.replace(keys, buffer=0.6), signals=signals("bear"))) == 4 * WAD // 10
+
+
 def test_first_decision_goes_straight_to_the_target() -> None:
     """A4: nothing is held yet, so there is nothing to be gradual from."""
     assert at_risk(exposed(rules(shift="phase", max_shift=0.3, step=0.1), signals=signals("bear"))) == 7 * WAD // 10
