@@ -108,8 +108,9 @@ def candidates(
         barred=barred or {},
     )
     one = Screen(snapshot=snapshot, rules=rules, evidence=evidence, tradable=tradable)
+    open_kinds = ("", "parent") if rules.min_members else ("",)
     return tuple(
-        coin.id for coin in snapshot.coins if coin.id in evidence.held or one.reason_now(coin)[1] in ("", "parent")
+        coin.id for coin in snapshot.coins if coin.id in evidence.held or one.reason_now(coin)[1] in open_kinds
     )
 
 
@@ -128,7 +129,7 @@ class Screen:
 
     def _one(self, coin: CoinFacts) -> Screened:
         reason, kind = self.reason_now(coin)
-        if not reason or kind == "parent":
+        if not reason or (kind == "parent" and self.rules.min_members):
             late, late_kind = self._reason_from_history(coin)
             if late:
                 reason, kind = late, late_kind
@@ -138,21 +139,24 @@ class Screen:
         """(reason, kind) by every rule that asks for no history."""
         t, rules, evidence = self.evidence.t, self.rules, self.evidence
         is_voted_in = coin.id in evidence.voted.include
-        for reason, kind in (
-            (_excluded_by_name(coin, rules), "barred"),
-            (evidence.barred.get(coin.id, ""), "barred"),
-            (_voted_out(coin, evidence.voted), "barred"),
-            (_dead(coin, t), "dead"),
-            (_excluded_by_class(coin, rules), "kind"),
-            (_unknown(coin), "unknown"),
-            ("" if is_voted_in else _below_threshold(coin, rules, is_held=coin.id in evidence.held), "limit"),
-            (self._not_on_chain(coin), "chain"),
-            (objection(dossier_at(evidence.dossiers, coin.id, t), rules, t), "barred"),
-            (_excluded_by_theme(coin, rules), "kind"),
-            ("" if is_voted_in else _outside_of_segment(coin, rules), "parent"),
-        ):
-            if reason:
-                return reason, kind
+        if reason := _excluded_by_name(coin, rules) or evidence.barred.get(coin.id) or _voted_out(coin, evidence.voted):
+            return reason, "barred"
+        if reason := _dead(coin, t):
+            return reason, "dead"
+        if reason := _excluded_by_class(coin, rules):
+            return reason, "kind"
+        if reason := _unknown(coin):
+            return reason, "unknown"
+        if not is_voted_in and (reason := _below_threshold(coin, rules, is_held=coin.id in evidence.held)):
+            return reason, "limit"
+        if reason := self._not_on_chain(coin):
+            return reason, "chain"
+        if reason := objection(dossier_at(evidence.dossiers, coin.id, t), rules, t):
+            return reason, "barred"
+        if reason := _excluded_by_theme(coin, rules):
+            return reason, "kind"
+        if not is_voted_in and (reason := _outside_of_segment(coin, rules)):
+            return reason, "parent"
         return "", ""
 
     def _reason_from_history(self, coin: CoinFacts) -> tuple[str, str]:
