@@ -1,4 +1,4 @@
-"""Commands on one decision: universe, decide, explain, verify, compare."""
+"""Commands on one decision: universe, decide, explain, notice, verify."""
 
 from __future__ import annotations
 
@@ -111,6 +111,32 @@ def explain(
         return
     whole = explain_all(decision, snapshot)
     emit(whole, lambda: explanation_text(whole), as_json=as_json)
+
+
+@app.command()
+def notice(
+    index: IndexName,
+    date: Time,
+    held: Held = "",
+    market_path: MarketPath = "",
+    as_json: Json = False,
+) -> None:
+    """Write the notice of a rebalance: what changes, why, when, and how to check it.
+
+    Example: ballast notice LC10 2021-05-03 --held bitcoin=0.6,ethereum=0.4 > notice.md
+    """
+    from offchain.research.notice import rebalance_notice
+
+    decision, _ = _decided(index, date, held=held, market_path=market_path)
+    amounts = holdings(held)
+    total = sum(amounts.values())
+    before = {name: amount / total for name, amount in amounts.items() if amount}
+    text = rebalance_notice(decision, before, spec=open_index(index))
+    emit(
+        {"symbol": decision.symbol, "t": decision.t, "decision_hash": decision.decision_hash, "markdown": text},
+        text,
+        as_json=as_json,
+    )
 
 
 @app.command()

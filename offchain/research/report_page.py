@@ -71,6 +71,7 @@ def report_html(told: Study) -> str:
         ("holdings", "What is in it, and why", _holdings(told)),
         ("decisions", "What was decided", _decisions(told)),
         ("sources", "Where the return came from", _sources(told)),
+        ("stress", "What it could lose", _stress(told)),
         ("costs", "Cost and fees", _costs(told)),
         ("doubts", "How far to trust it", _doubts(told)),
         ("check", "How to check it", [_check(told)]),
@@ -117,6 +118,8 @@ def study_json(told: Study) -> str:
                 {"days": d.days, "total_return": None if d.total_return is None else _digits(d.total_return), "reason": d.reason}
                 for d in told.delays
             ],
+            "luck": None if told.luck is None else _rounded(asdict(told.luck)),
+            "risk": _rounded(told.risk),
             "notes": told.notes,
             "findings": told.run.findings,
             "statements": statements(is_simulated=told.run.status == "simulated"),
@@ -269,6 +272,32 @@ def _costs(told: Study) -> list[str]:
     ]
 
 
+def _stress(told: Study) -> list[str]:
+    if not told.risk:
+        return ["<p>Not measured; see the notes below.</p>"]
+    explained = (
+        "What it holds at the end, through past crashes and some that could be. Coins without a price in a crash count with an "
+        "estimate from their theme or beta. Cost of selling: everything at once, with the liquidity of such a day."
+    )
+    return [
+        f'<p class="quiet">{escape(explained)}</p>',
+        table_html(tables.stress_table(told)),
+        _details("How much of the risk each coin brings", table_html(tables.risk_parts_table(told))),
+    ]
+
+
+def _luck(told: Study) -> list[str]:
+    luck = told.luck
+    if luck is None:
+        return []
+    explained = (
+        f"The same days in {luck.paths:,} other orders (blocks of about {luck.block:.0f} days, seed {luck.seed}): {luck.loss:.0%} of "
+        f"them end with a loss. Probability that the true Sharpe ratio is above zero: {luck.skill:.0%}, if this index was not "
+        "picked among many that were tried."
+    )
+    return ["<h3>How much may be luck</h3>", f"<p>{escape(explained)}</p>", table_html(tables.luck_table(told))]
+
+
 def _doubts(told: Study) -> list[str]:
     said = []
     if told.survivorship is not None:
@@ -286,7 +315,7 @@ def _doubts(told: Study) -> list[str]:
     notes = "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in said) + "</ul>" if said else ""
     curve = figures.delay_figure(told)
     caption = "A cliff between 0 and 1 day would mean that the rules live on prices nobody can trade at"
-    return [notes, figures.figure(curve, caption) if curve else ""]
+    return [notes, *_luck(told), figures.figure(curve, caption) if curve else ""]
 
 
 def _check(told: Study) -> str:
@@ -319,6 +348,14 @@ def _details(name: str, body: str) -> str:
 
 def _measures(found: Mapping[str, Measure]) -> dict[str, object]:
     return {name: _digits(one.value) if one.value is not None else {"none": one.reason} for name, one in found.items()}
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return _digits(value)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _digits(value: float) -> float:

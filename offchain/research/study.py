@@ -11,7 +11,7 @@ late: a cliff between 0 and 1 day would mean that the rules live on a price nobo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, cast
 
@@ -24,11 +24,14 @@ from offchain.analytics.exposure import correlations
 from offchain.analytics.measures import Drawdown, Measure, drawdowns, measure
 from offchain.analytics.periods import Period, calendar, trailing
 from offchain.backtest import CostModel, Rules, Run, backtest
+from offchain.backtest.chance import probabilistic_sharpe, resampled, sharpe_facts
 from offchain.backtest.results import BASE
 from offchain.errors import BallastError, MissingHistory
 from offchain.market import Market
 from offchain.market.confirm import MAX_GAP_DAYS
 from offchain.market.snapshot import Time
+from offchain.risk.stress import Liquidity
+from offchain.risk.tables import Cell, risk_table
 from offchain.spec import IndexSpec
 from offchain.spec.weight_rules import WeightRules
 
@@ -36,6 +39,8 @@ Floats = NDArray[np.float64]
 
 DELAYS = (0, 1, 2, 3, 7)  # {days} from a decision to its trade
 ROOM = 1.5  # cap × number of coins from which on a cap is a limit and not the weights themselves
+PATHS, SEED = 1_000, 7  # of resampled histories
+RISK_DAYS = 365
 STEPS = ("index", "passive twin", "survivors only", "delay curve")
 
 
@@ -57,10 +62,25 @@ class Survivorship:
     held: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Luck:
+    """What chance could have made of the same days: blocks of them drawn anew, `paths` times. `quantiles`: {measure: {q: value}};
+    `loss`: part of the histories that end below their start; `skill`: probability that the true Sharpe ratio is above 0
+    (Bailey and López de Prado 2012), for an index that was not chosen among many.
+    """
+
+    paths: int
+    block: float
+    seed: int
+    quantiles: Mapping[str, Mapping[float, float]]
+    loss: float
+    skill: float
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """`lines`: {name: net levels from BASE at the run's times}: the index, its twin, its benchmarks. `table`: {name: measures}, the
-    index's relative ones against its first benchmark; `against`: {name: the index's measures relative to it}.
+    """`lines`: {name: net levels from BASE at the run's times}: the index, its twin, its benchmarks. `table`: {name:
+    absolute measures}; `against`: {name: the index's measures relative to it}; `risk`: `risk_table` of what it holds at the end.
     """
 
     spec: IndexSpec
@@ -78,6 +98,8 @@ class Study:
     correlations: Mapping[str, Mapping[str, Measure]]
     survivorship: Survivorship | None
     delays: tuple[Delay, ...]
+    luck: Luck | None = None
+    risk: Mapping[str, Cell] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -128,6 +150,8 @@ def study(
         ),
         survivorship=gap,
         delays=delays,
+        luck=_luck(run, notes),
+        risk=_risk(spec, market, run, notes),
         notes=tuple(notes),
     )
 
@@ -232,6 +256,36 @@ def _survivorship(
         notes.append(f"The survivorship gap could not be measured: {error}")
         return None
     return Survivorship(gap=float((again.net[-1] - run.net[-1]) / BASE), ended=len(gone), held=held)
+
+
+def _luck(run: Run, notes: list[str]) -> Luck | None:
+    try:
+        returns = run.returns().to_numpy(dtype=np.float64)
+        found = resampled(returns, paths=PATHS, seed=SEED)
+        skill = probabilistic_sharpe(sharpe_facts(returns))
+    except BallastError as error:
+        notes.append(f"Luck could not be measured: {error}")
+        return None
+    return Luck(paths=PATHS, block=found.block, seed=SEED, quantiles=found.quantiles(), loss=found.loss, skill=skill)
+
+
+def _risk(spec: IndexSpec, market: Market, run: Run, notes: list[str]) -> Mapping[str, Cell]:
+    """Of today's weights, through the year before the end."""
+    held = {name: float(part) for name, part in zip(run.ids, run.weights[-1], strict=True) if part > 0.0}
+    end = run.times[-1]
+    try:
+        history = market.history(end, days=RISK_DAYS + 1, fields=("price", "volume"), ids={*held, "bitcoin"})
+        volumes = {name: float(np.nanmedian(history.panel("volume")[-30:, history.column(name)])) for name in held}
+        liquidity = Liquidity(
+            portfolio_usd=float(run.nav[-1]), volumes={name: usd for name, usd in volumes.items() if usd > 0.0}
+        )
+        themes = {name: tuple(str(market.meta.loc[name, "tags"]).split(";")) for name in held}
+        return risk_table(
+            held, history, days=RISK_DAYS, liquidity=liquidity, themes=themes, stable_ids=spec.risk.stable_ids
+        )
+    except BallastError as error:
+        notes.append(f"The risk of what it holds could not be measured: {error}")
+        return {}
 
 
 def _delays(

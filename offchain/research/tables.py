@@ -11,6 +11,7 @@ from offchain.backtest import Review
 from offchain.methodology import Decision
 from offchain.pages import LEFT, Table
 from offchain.research.study import Study
+from offchain.risk.tables import Cell
 from offchain.units import WAD
 
 ABSENT = "–"
@@ -206,6 +207,51 @@ def correlations_table(told: Study) -> Table:
     return ("", *names), rows
 
 
+def luck_table(told: Study) -> Table:
+    """Quantiles of what the same days could have become in another order."""
+    luck = told.luck
+    if luck is None:
+        return ("",), []
+    names = {"cagr": ("Return a year (CAGR)", "of 1"), "drawdown": ("Deepest drawdown", "of 1"), "sharpe": ("Sharpe ratio", "1")}  # fmt: skip
+    rows = [
+        (title, *(shown(Measure(value=value), unit) for value in luck.quantiles[name].values()))
+        for name, (title, unit) in names.items()
+    ]
+    return ("", *(f"{q:.0%}" for q in luck.quantiles["cagr"])), rows
+
+
+def stress_table(told: Study) -> Table:
+    """What the holdings of the end would lose in past crashes and in ones that could be, the worst first."""
+    rows = [
+        (
+            str(row["title"]),
+            _part(row["loss"]),
+            _part(row["exit_cost"]),
+            _part(row["total"]),
+            ", ".join(str(name) for name in _cells(row["estimated"])) or "",
+        )
+        for row in _rows(told.risk.get("stress"))
+    ]
+    head = ("what happens", "loss", "cost of selling", "together", f"{LEFT}estimated for")
+    return _without_empty((head, rows)) if rows else (head, rows)
+
+
+def risk_parts_table(told: Study) -> Table:
+    """How much of the risk each coin brings."""
+    rows = [
+        (
+            str(row["id"]),
+            _part(row["weight"]),
+            _part(row["volatility"]),
+            _part(row["volatility_part"]),
+            _plain_number(row["beta"]),
+            _plain_number(row["exit_days"]),
+        )
+        for row in _rows(told.risk.get("coins"))
+    ]
+    return ("coin", "weight", "volatility a year", "part of the risk", "beta", "days to sell"), rows
+
+
 def concentration_line(told: Study) -> str:
     """One sentence."""
     weights = {
@@ -246,6 +292,22 @@ def _why_at(by_hash: Mapping[str, Decision], review: Review, name: str) -> str:
 
 def _signal(decision: Decision | None, name: str) -> str:
     return str(getattr(decision, "labels", {}).get(name, ""))
+
+
+def _rows(cell: Cell | None) -> list[dict[str, Cell]]:
+    return [row for row in cell if isinstance(row, dict)] if isinstance(cell, list) else []
+
+
+def _cells(cell: Cell) -> list[Cell]:
+    return cell if isinstance(cell, list) else []
+
+
+def _part(cell: Cell) -> str:
+    return f"{cell:.1%}" if isinstance(cell, (int, float)) else ABSENT
+
+
+def _plain_number(cell: Cell) -> str:
+    return f"{cell:.2f}" if isinstance(cell, (int, float)) else ABSENT
 
 
 def _chained(values: Iterable[float]) -> float:

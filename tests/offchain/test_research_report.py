@@ -188,6 +188,16 @@ def test_page_of_an_index_without_twin_benchmarks_and_curve(synthetic: Market) -
     assert len(list(pictures(page))) == 5
 
 
+def test_page_says_how_much_may_be_luck_and_what_it_could_lose(html: str, told: Study) -> None:
+    """P11, §6.7 18: the crashes of the past on what it holds now."""
+    text = " ".join(read(html).text)
+    assert told.luck is not None and f"{told.luck.loss:.0%} of them end with a loss" in text
+    _, rows = tables.stress_table(told)
+    assert len(rows) >= 12 and all(row[0] in text for row in rows)
+    parts = [float(row[3].removesuffix("%")) for row in tables.risk_parts_table(told)[1]]
+    assert sum(parts) == pytest.approx(100, abs=1.5)
+
+
 # --- machines ---------------------------------------------------------------------------------------------------------
 
 
