@@ -35,6 +35,11 @@ def uses_held(rules: RiskRules) -> bool:
     return is_used(rules) and (rules.step < 1 or rules.step_up < 1 or rules.band > 0 or rules.reenter_above_mean)
 
 
+def uses_levels(rules: RiskRules) -> bool:
+    """Whether the answer depends on the index's own levels."""
+    return rules.stop_loss > 0 or rules.drawdown_limit > 0
+
+
 def names(rules: RiskRules) -> tuple[str, ...]:
     """Ids the history must know besides the coins of the index."""
     return rules.stable_ids if is_used(rules) else ()

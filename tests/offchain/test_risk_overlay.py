@@ -23,7 +23,7 @@ from risk_frames import T, history_of, signals
 from offchain.errors import InfeasibleWeights, MarketDataError, MissingHistory, UnitError
 from offchain.market.history import Floats, History
 from offchain.rebalance.triggers import due
-from offchain.risk import alarms, expose, is_used, names, needs, standing, uses_held
+from offchain.risk import alarms, expose, is_used, names, needs, standing, uses_held, uses_levels
 from offchain.risk.basket import basket_returns, correlations, volatility
 from offchain.risk.overlay import scaled
 from offchain.spec.rebalance_rules import RebalanceRules
@@ -707,3 +707,12 @@ def test_needs_names_the_longest_look_back() -> None:
     assert needs(rules(max_correlation=0.5, max_bet=0.5, correlation_days=100)).days == 101
     assert needs(rules(buffer=0.1)).fields == ("price",)
     assert names(rules(buffer=0.1)) == ("dai", "usd-coin")
+
+
+def test_rules_say_what_they_remember() -> None:
+    assert not uses_held(rules(buffer=0.1))
+    assert uses_held(rules(buffer=0.1, step=0.5))
+    assert not uses_held(RiskRules(step=0.5))
+    assert uses_levels(rules(stop_loss=0.2))
+    assert uses_levels(rules(drawdown_limit=0.2))
+    assert not uses_levels(rules(buffer=0.1, step=0.5))
