@@ -190,6 +190,18 @@ def _market_volume(days: Days) -> Floats:
     return divide(newest(mean(traded, 7), days.rows), mean(traded, 30)) - 1.0
 
 
+def _shock(days: Days) -> Floats:
+    log = days.log("equities")
+    usual = deviation(before(difference(log, 1), 7), 90) * np.sqrt(7.0)
+    return divide(newest(difference(log, 7), days.rows), usual)
+
+
+def _market_shock(days: Days) -> Floats:
+    returns = days.market_return
+    usual = deviation(before(returns, 7), 90) * np.sqrt(7.0)
+    return divide(newest(_compound(returns, 7), days.rows), usual)
+
+
 def _line(name: str, *, series: str, window: int, unit: str, doc: str, work: Callable[[Floats], Floats]) -> Feature:
     return Feature(
         name=name,
@@ -328,6 +340,25 @@ MACRO = (
         unit="1",
         doc="The dollar index / the same 30 days before − 1.",
         work=lambda x: change(x, 30),
+    ),
+    Feature(
+        name="equities_shock_7d",
+        group="macro",
+        unit="usual weeks",
+        market={"equities": 98},
+        doc="Log change of the stock index in 7 days over a usual week of the 90 days before: far below 0 in a flight from risk. "
+        "The same for all coins.",
+        source="own, after Iyer (2022)",
+        work=_shock,
+    ),
+    Feature(
+        name="market_shock_7d",
+        group="macro",
+        unit="usual weeks",
+        market={"price": 98, "market_cap": 98},
+        doc="Return of all coins by market cap in 7 days over a usual week of the 90 days before; the same for all coins.",
+        source="own",
+        work=_market_shock,
     ),
     _moves_with("equities", "the stock index"),
     _moves_with("dollar", "the dollar index"),

@@ -38,6 +38,7 @@ def catalogue_page() -> str:
         "- A number that no whole window gives is unknown (NaN), never 0. One unknown day of the coin itself makes it unknown until",
         "  that day has left the window. Where other coins are read, unknown ones are left out of the day; a series such as a",
         f"  rate is carried on for {CARRY_DAYS} days, and counts from the day on which it was published.",
+        "- The market, where it is read, is the coins of the history: whoever leaves out stablecoins and copies has it without them.",
         "- A recursion (Wilder's and exponential means) begins inside its window, with the seed that its row names.",
         "- 12 significant digits, from +, −, ×, ÷ and √ only: the same digits on every processor.",
         "- *Warm-up* is one day less than the longest window; a history that is too short or lacks a field gives a reason.",

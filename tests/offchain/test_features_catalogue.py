@@ -16,12 +16,12 @@ import os
 import random
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from feature_histories import DAYS, IDS, LONGEST, NAMES, TAGS, built, clean, cut, same, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,70 +47,6 @@ from offchain.features.windows import natural_log, significant
 from offchain.market import Market
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import Floats, History, Needs
-
-IDS = ("aave", "bitcoin", "cardano", "dogecoin", "ethereum", "solana", "uniswap")
-TAGS = {
-    "aave": ("defi", "lending"),
-    "bitcoin": ("layer1",),
-    "uniswap": ("defi", "dex"),
-    "solana": ("layer1", "defi"),
-    "ethereum": ("layer1",),
-    "cardano": ("layer1",),
-    "dogecoin": ("meme",),
-}
-DAYS = 60
-NAMES = sorted(FEATURES)
-LONGEST = max(feature.lookback for feature in FEATURES.values())
-
-
-def walk(dice: np.random.Generator, days: int, start: Floats, step: float) -> Floats:
-    """days × coins above 0, each day a little above or below the day before."""
-    return start * np.cumprod(1.0 + step * dice.uniform(-1.0, 1.0, (days, len(start))), axis=0)
-
-
-@lru_cache(maxsize=1)
-def clean() -> History:
-    """Every field and series there is, without a hole."""
-    days, coins = LONGEST + DAYS, len(IDS)
-    dice = np.random.Generator(np.random.PCG64(7))
-    panels = {name: walk(dice, days, dice.uniform(1.0, 9.0, coins), 0.05) for name in PANELS}
-    price = walk(dice, days, np.array([80.0, 4e4, 0.5, 0.1, 2e3, 100.0, 6.0]), 0.06)
-    panels["price"] = panels["observed_price"] = price
-    panels["open"] = price * dice.uniform(0.97, 1.03, price.shape)
-    panels["high"] = np.maximum(price, panels["open"]) * dice.uniform(1.0, 1.05, price.shape)
-    panels["low"] = np.minimum(price, panels["open"]) * dice.uniform(0.95, 1.0, price.shape)
-    panels["supply"] = walk(dice, days, np.array([1.5e7, 1.9e7, 3e10, 1e11, 1.2e8, 4e8, 1e9]), 0.001)
-    panels["market_cap"] = price * panels["supply"]
-    panels["sentiment"] = dice.uniform(-1.0, 1.0, price.shape)
-    panels["unlocks"] = dice.uniform(0.0, 0.1, price.shape)
-    series = {name: walk(dice, days, np.array([5.0]), 0.03)[:, 0] for name in SERIES}
-    return built(panels, series)
-
-
-def built(panels: dict[str, Floats], series: dict[str, Floats], ids: tuple[str, ...] = IDS) -> History:
-    days = len(next(iter(panels.values())))
-    dates = tuple(date(2020, 1, 1) + timedelta(days=day) for day in range(days))
-    t = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=days)
-    return History(t=t, dates=dates, ids=ids, panels=panels, series=series)
-
-
-def cut(history: History, stop: int, *, start: int = 0) -> History:
-    """Days start … stop − 1, copied."""
-    return built(
-        {name: values[start:stop].copy() for name, values in history.panels.items()},
-        {name: values[start:stop].copy() for name, values in history.series.items()},
-        history.ids,
-    )
-
-
-@lru_cache(maxsize=len(NAMES))
-def whole(name: str) -> Floats:
-    return compute_panel(clean(), name, tags=TAGS)
-
-
-def same(left: Floats, right: Floats) -> bool:
-    """The same bits, NaN equal to NaN."""
-    return left.shape == right.shape and bool(np.all((left == right) | (np.isnan(left) & np.isnan(right))))
 
 
 def test_the_catalogue_has_at_least_eighty_data_points_in_every_group() -> None:
@@ -466,44 +402,29 @@ def test_a_decision_of_june_reads_what_a_history_of_july_says_about_june(real_ma
         assert same(panels[name][row, columns], frame.column(name)), name
 
 
-def numbers_hash() -> dict[str, str]:
-    """{group: keccak256 of all values of its features on clean data, NaN as one and the same}."""
-    answer = {}
-    for group in GROUPS:
-        panels = [whole(name) for name in NAMES if FEATURES[name].group == group]
-        bits = [np.where(np.isnan(panel), np.nan, panel).astype("<f8").tobytes().hex() for panel in panels]
-        answer[group] = keccak_hex(bits)[:18]
-    return answer
+def numbers() -> dict[str, str]:
+    """{feature: the first digits of keccak256 of all its values on clean data, NaN as one and the same}."""
+    panels = {name: np.where(np.isnan(whole(name)), np.nan, whole(name)) for name in NAMES}
+    return {name: keccak_hex(panel.astype("<f8").tobytes().hex())[2:14] for name, panel in panels.items()}
 
 
-# a change in here changes decisions that were published: raise catalogue.VERSION with it
-NUMBERS = {
-    1: {
-        "cross-section": "0xd99f5f87102b187f",
-        "drawdown": "0x12bb00b10d50747f",
-        "fundamental": "0xc6c4e689d25c2b30",
-        "liquidity": "0x4d9f23396dc848b4",
-        "macro": "0x5293ff6aaba0eabd",
-        "momentum": "0x94b3d0bb8e5825d1",
-        "onchain": "0xc2b43e4200ae2c2a",
-        "price": "0x2480a6744c93ca1d",
-        "sentiment": "0x5f198443b56633e3",
-        "trend": "0x6572d6e971f35eb9",
-        "volatility": "0x8e95f50de4113975",
-        "volume": "0x54d933df5e50abfc",
-    },
-}
+def published() -> dict[str, str]:
+    """What they were when this version was published. A change in there changes decisions that others hold."""
+    file = Path(__file__).with_name(f"features_v{VERSION}.json")
+    return cast("dict[str, str]", json.loads(file.read_text(encoding="utf-8")))
 
 
 def test_the_numbers_of_this_version_stay_what_they_are() -> None:
-    """M5, M6: whoever changes a number raises the version, so that catalogue_hash and with it every model's hash changes."""
-    assert numbers_hash() == NUMBERS[VERSION]
+    """M5, M6: whoever changes a number raises VERSION, and with it catalogue_hash: a model trained on the old ones is refused."""
+    now = numbers()
+    assert {name for name, digits in published().items() if now.get(name) != digits} == set()
+    assert set(now) == set(published()), "a new feature: add its line to the file"
 
 
 def test_an_older_processor_gives_the_same_numbers() -> None:
     """M6: without any of the newer instructions that numpy and the C library would use, each of the features has the same twelve digits."""
     newer = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
-    program = "import test_features_catalogue as t; import json; print(json.dumps(t.numbers_hash()))"
+    program = "import test_features_catalogue as t; import json; print(json.dumps(t.numbers()))"
     found = subprocess.run(
         [sys.executable, "-c", program],
         env={
@@ -516,7 +437,7 @@ def test_an_older_processor_gives_the_same_numbers() -> None:
         text=True,
         check=True,
     )
-    assert json.loads(found.stdout) == NUMBERS[VERSION]
+    assert json.loads(found.stdout) == published()
 
 
 def test_features_read_a_history_and_nothing_else_of_the_market() -> None:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import talib
+from feature_histories import DAYS, IDS, LONGEST, NAMES, TAGS, built, clean
 from scipy import stats
-from test_features_catalogue import DAYS, IDS, LONGEST, NAMES, TAGS, built, clean
 
 from offchain.features import FEATURES, compute, compute_panel
 from offchain.features.momentum import RSI_DAYS
@@ -253,6 +253,9 @@ def expected(column: int) -> dict[str, float]:
         "market_drawdown_90d": level[-1] / level[-90:].max() - 1,
         "market_dispersion_30d": stats.median_abs_deviation(month),
         "market_volume_trend_7d_30d": a["volume"][-7:].sum() / 7 / (a["volume"][-30:].sum() / 30) - 1,
+        "equities_shock_7d": np.log(s["equities"][-1] / s["equities"][-8])
+        / (np.diff(np.log(s["equities"]))[-97:-7].std(ddof=1) * np.sqrt(7)),
+        "market_shock_7d": (level[-1] / level[-8] - 1) / (line[-97:-7].std(ddof=1) * np.sqrt(7)),
         "rates_level": s["rates"][-1],
         **{f"rates_change_{n}d": s["rates"][-1] - s["rates"][-1 - n] for n in (30, 90)},
         **{f"{name}_change_30d": s[name][-1] / s[name][-31] - 1 for name in ("equities", "dollar")},
