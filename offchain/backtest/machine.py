@@ -141,3 +141,177 @@ def warm_up() -> None:
     half = np.full((1, 2), 0.5)
     rate = np.zeros(2)
     simulate_path(prices, np.array([0]), half, rate, rate, np.full(2, np.inf), 0.0, 1.0, 0.0)
+
+
+# --- grids ------------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def capped(raw, count, cap, weights):  # type: ignore[no-untyped-def]
+    """Shares of 1 in proportion to falling `raw`, none above `cap`: what is cut goes pro rata to the others. False if none exist."""
+    if count == 0 or count * cap < 1.0 - 1e-12:
+        return False
+    rest = 0.0
+    for k in range(count - 1, -1, -1):
+        weights[k] = raw[k]
+        rest += raw[k]
+    full = 0
+    while full < count:
+        scale = (1.0 - cap * full) / rest
+        if raw[full] * scale <= cap:
+            break
+        rest -= raw[full]
+        full += 1
+    if full < count:
+        # the sum anew, from the smallest on: what was subtracted above has lost digits
+        rest = 0.0
+        for k in range(count - 1, full - 1, -1):
+            rest += raw[k]
+    for k in range(count):
+        weights[k] = cap if k < full else raw[k] * ((1.0 - cap * full) / rest)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def kept_after(rate, held, target, chosen, count):  # type: ignore[no-untyped-def]
+    """V'/V for one rate on sales and purchases alike; `held` and `target` are parts of 1."""
+    after = 1.0
+    for _ in range(MAX_STEPS):
+        over, slope = after - 1.0, 1.0
+        for k in range(count):
+            i = chosen[k]
+            trade = target[i] * after - held[i]
+            if trade > 0.0:
+                over += rate * trade
+                slope += rate * target[i]
+            else:
+                over -= rate * trade
+                slope -= rate * target[i]
+        step = over / slope
+        if after - step == after or step <= 0.0:
+            break
+        after -= step
+    return after
+
+
+@njit(cache=True, nogil=True)
+def grid_paths(prices, caps, order, members, reviews, lag, top, power, cap, band, rates, rows, net, turnover, cost, trades):  # type: ignore[no-untyped-def]
+    """One selection and weighting with several cost rates. Writes rows `rows` of `net`, `turnover`, `cost` and `trades`."""
+    days, coins = prices.shape
+    levels = len(rates)
+    line = np.empty(days)
+    held, target = np.zeros(coins), np.zeros(coins)
+    units = np.zeros(top)
+    owned, chosen = np.zeros(top, dtype=np.int64), np.zeros(2 * top, dtype=np.int64)
+    raw, weights = np.zeros(top), np.zeros(top)
+    kept = np.ones(levels)
+    owners, gross = 0, 1.0
+    net[rows] = np.nan
+    for at in range(len(reviews)):
+        review = reviews[at]
+        decided = members[review, 0]
+        row = decided + lag
+        if row >= days:
+            break
+        count = 0
+        for k in range(min(top, members[review, 1])):
+            i = order[review, k]
+            if prices[row, i] > 0.0:
+                size = caps[decided, i]
+                raw[count] = size if power == 1.0 else (np.sqrt(size) if power == 0.5 else size**power)
+                chosen[count] = i
+                count += 1
+        following = days
+        if at + 1 < len(reviews) and members[reviews[at + 1], 0] + lag < days:
+            following = members[reviews[at + 1], 0] + lag
+        is_feasible = capped(raw, count, cap, weights)
+        if owners == 0 and not is_feasible:
+            continue
+        # drift of what is held up to this row
+        value = 0.0
+        for k in range(owners):
+            value += units[k] * prices[row, owned[k]]
+        if owners > 0:
+            gross = value
+        if is_feasible:
+            active = count
+            for k in range(count):
+                target[chosen[k]] = weights[k]
+            for k in range(owners):
+                i = owned[k]
+                held[i] = units[k] * prices[row, i] / value
+                if target[i] == 0.0:
+                    chosen[active] = i
+                    active += 1
+            drift = 0.0
+            for k in range(active):
+                drift += abs(target[chosen[k]] - held[chosen[k]])
+            drift /= 2.0
+            if owners == 0 or np.round(drift * DRIFT_GRID) / DRIFT_GRID >= band:
+                for c in range(levels):
+                    after = kept_after(rates[c], held, target, chosen, active)
+                    kept[c] *= after
+                    cost[rows[c]] += 1.0 - after
+                    if owners > 0:
+                        turnover[rows[c]] += drift
+                        trades[rows[c]] += 1
+                for k in range(active):
+                    held[chosen[k]] = 0.0
+                for k in range(count):
+                    i = chosen[k]
+                    units[k] = weights[k] * gross / prices[row, i]
+                    owned[k] = i
+                owners = count
+            for k in range(active):
+                held[chosen[k]] = 0.0
+                target[chosen[k]] = 0.0
+        for day in range(row, following):
+            total = 0.0
+            for k in range(owners):
+                total += units[k] * prices[day, owned[k]]
+            line[day] = total
+        for c in range(levels):
+            path, left = net[rows[c]], kept[c]
+            for day in range(row, following):
+                path[day] = line[day] * left
+
+
+@njit(cache=True, nogil=True)
+def measure_path(net, found):  # type: ignore[no-untyped-def]
+    """Writes (first row, mean, deviation, skewness, kurtosis of daily returns, deepest drawdown) of one path to `found`."""
+    days = len(net)
+    first = 0
+    while first < days and np.isnan(net[first]):
+        first += 1
+    found[0] = first
+    count = days - first
+    if count < 3:
+        for k in range(1, 6):
+            found[k] = np.nan
+        return
+    # the first return is on 1, so that the cost of the first purchase counts
+    returns = np.empty(count)
+    returns[0] = net[first] - 1.0
+    for day in range(1, count):
+        returns[day] = net[first + day] / net[first + day - 1] - 1.0
+    mean = returns.mean()
+    second, third, fourth = 0.0, 0.0, 0.0
+    for day in range(count):
+        gap = returns[day] - mean
+        square = gap * gap
+        second += square
+        third += square * gap
+        fourth += square * square
+    peak, worst = 1.0, 0.0
+    for day in range(first, days):
+        level = net[day]
+        if level > peak:
+            peak = level
+        elif level < peak * (1.0 - worst):
+            worst = 1.0 - level / peak
+    second, third, fourth = second / count, third / count, fourth / count
+    found[1] = mean
+    found[2] = np.sqrt(second * count / (count - 1))
+    found[3] = third / second**1.5 if second > 0.0 else 0.0
+    found[4] = fourth / second**2 if second > 0.0 else 3.0
+    found[5] = worst
