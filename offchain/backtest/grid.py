@@ -30,8 +30,8 @@ from offchain.errors import BallastError, MarketDataError
 from offchain.market.snapshot import Market, Time, as_utc
 from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.spec.universe_rules import UniverseRules
-from offchain.universe.eligibility import screen
 from offchain.units import BPS
+from offchain.universe.eligibility import screen
 
 CAP_DIGITS = 9  # caps that agree in so many digits are a tie, as in the universe; then the id decides
 
@@ -50,7 +50,9 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One variant. `power` of the market cap: 1, 0.5, 0 for equal; `cap`: most one coin may weigh; `cost_bps` of what is traded."""
+    """One variant. `power` of the market cap: 1, 0.5, 0 for equal; `cap`: most one coin may weigh; `cost_bps` of what is put into a
+    pool, as in CostModel.
+    """
 
     top: int
     power: float = 1.0
@@ -170,9 +172,7 @@ def _by_machine(panel: Panel, rules: tuple[Rule, ...], threads: int) -> GridResu
     else:
         for group in groups:
             walk(group)
-    return GridResult(
-        rules=rules, times=panel.times, net=net, measures=_measures(net, facts, turnover, cost, trades)
-    )
+    return GridResult(rules=rules, times=panel.times, net=net, measures=_measures(net, facts, turnover, cost, trades))
 
 
 def _groups(rules: tuple[Rule, ...]) -> dict[Rule, list[int]]:
@@ -241,14 +241,13 @@ def _by_reference(panel: Panel, rules: tuple[Rule, ...]) -> GridResult:
                 rows.append(row)
                 weights.append(target / target.sum())
         if rows:
-            legs = Legs.flat(coins, rate=rule.cost_bps / BPS)
+            rate = np.full(coins, rule.cost_bps / BPS)
+            legs = Legs(sell=rate, buy=rate / (1.0 - rate), depth=np.full(coins, np.inf))
             path = simulate(filled, np.array(rows), np.array(weights), legs=legs, band=rule.band, engine="numpy")
             net[index], cost[index] = path.net, path.cost.sum()
             turnover[index], trades[index] = path.turnover[1:].sum(), int(path.traded[1:].sum())
         facts[index] = _facts(net[index])
-    return GridResult(
-        rules=rules, times=panel.times, net=net, measures=_measures(net, facts, turnover, cost, trades)
-    )
+    return GridResult(rules=rules, times=panel.times, net=net, measures=_measures(net, facts, turnover, cost, trades))
 
 
 def _facts(net: Floats) -> Floats:
@@ -266,9 +265,7 @@ def _facts(net: Floats) -> Floats:
     return np.array([first, returns.mean(), returns.std(ddof=1), skewness, kurtosis, fall.max()])
 
 
-def _measures(
-    net: Floats, facts: Floats, turnover: Floats, cost: Floats, trades: NDArray[np.int64]
-) -> pd.DataFrame:
+def _measures(net: Floats, facts: Floats, turnover: Floats, cost: Floats, trades: NDArray[np.int64]) -> pd.DataFrame:
     """One row a variant. Yearly numbers are of 365 days; `turnover` is one-way, a year; `cost` part of the value, a year."""
     count = net.shape[1] - facts[:, 0]
     years = np.maximum(count - 1.0, 1.0) / YEAR
@@ -318,7 +315,9 @@ def _deflated(net: Floats, measures: pd.DataFrame) -> dict[str, Floats]:
 def _review_rows(times: Sequence[datetime], calendar: str, weekday: str) -> Rows:
     """The first row, and every row of a review day."""
     rules = RebalanceRules(calendar=calendar, weekday=weekday)
-    return np.array([row for row, time in enumerate(times) if row == 0 or rules.is_review_day(time.date())], dtype=np.int64)
+    return np.array(
+        [row for row, time in enumerate(times) if row == 0 or rules.is_review_day(time.date())], dtype=np.int64
+    )
 
 
 def _check(panel: Panel, rules: Sequence[Rule]) -> None:
@@ -329,5 +328,13 @@ def _check(panel: Panel, rules: Sequence[Rule]) -> None:
             raise MarketDataError(
                 f'the panel has no reviews for "{rule.calendar}"; it was made for {", ".join(panel.reviews)}'
             )
-        if rule.top < 1 or rule.lag < 1 or rule.power < 0.0 or not 0.0 < rule.cap <= 1.0 or not 0.0 <= rule.cost_bps < BPS:
-            raise MarketDataError(f"{rule}: top and lag must be at least 1, power ≥ 0, cap in (0, 1], cost_bps in [0, 10,000)")
+        if (
+            rule.top < 1
+            or rule.lag < 1
+            or rule.power < 0.0
+            or not 0.0 < rule.cap <= 1.0
+            or not 0.0 <= rule.cost_bps < BPS
+        ):
+            raise MarketDataError(
+                f"{rule}: top and lag must be at least 1, power ≥ 0, cap in (0, 1], cost_bps in [0, 10,000)"
+            )

@@ -4,6 +4,9 @@ Sums run over four partial sums in a fixed order: fast, and the same bits on eve
 (`fastmath` stays off).
 """
 
+# numba infers the types of its arguments
+# mypy: disallow-untyped-defs=False
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +17,7 @@ from offchain.backtest.solve import DEEPEST, MAX_STEPS, Floats
 
 
 @njit(cache=True, nogil=True)
-def excess(after, held, weights, sell, buy, depth, chosen, count, before):  # type: ignore[no-untyped-def]  # numba infers
+def excess(after, held, weights, sell, buy, depth, chosen, count, before):
     """(V' + cost − V, its slope) over the first `count` columns of `chosen`."""
     total, slope = after - before, 1.0
     for k in range(count):
@@ -33,7 +36,7 @@ def excess(after, held, weights, sell, buy, depth, chosen, count, before):  # ty
 
 
 @njit(cache=True, nogil=True)
-def solve(held, weights, sell, buy, depth, chosen, count, before):  # type: ignore[no-untyped-def]
+def solve(held, weights, sell, buy, depth, chosen, count, before):
     """V' as `solve.value_after`, or −1 when the pools are too shallow."""
     limit = np.inf
     for k in range(count):
@@ -59,7 +62,7 @@ def solve(held, weights, sell, buy, depth, chosen, count, before):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def dot_all(row, units):  # type: ignore[no-untyped-def]
+def dot_all(row, units):
     n = len(units)
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = n - n % 4
@@ -74,7 +77,7 @@ def dot_all(row, units):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def dot_some(row, units, owned, count):  # type: ignore[no-untyped-def]
+def dot_some(row, units, owned, count):
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = count - count % 4
     for k in range(0, whole, 4):
@@ -88,7 +91,7 @@ def dot_some(row, units, owned, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def simulate_path(prices, rows, weights, sell, buy, depth, gas, value, band):  # type: ignore[no-untyped-def]
+def simulate_path(prices, rows, weights, sell, buy, depth, gas, value, band):
     """(net, charged, turnover, cost, traded, −1 or the review that failed)."""
     count, coins = prices.shape
     reviews = len(rows)
@@ -147,7 +150,7 @@ def warm_up() -> None:
 
 
 @njit(cache=True, nogil=True)
-def capped(raw, count, cap, weights):  # type: ignore[no-untyped-def]
+def capped(raw, count, cap, weights):
     """Shares of 1 in proportion to falling `raw`, none above `cap`: what is cut goes pro rata to the others. False if none exist."""
     if count == 0 or count * cap < 1.0 - 1e-12:
         return False
@@ -173,17 +176,17 @@ def capped(raw, count, cap, weights):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def kept_after(rate, held, target, chosen, count):  # type: ignore[no-untyped-def]
-    """V'/V for one rate on sales and purchases alike; `held` and `target` are parts of 1."""
-    after = 1.0
+def kept_after(rate, held, target, chosen, count):
+    """V'/V for one rate of what is put in, by sales and purchases; `held` and `target` are parts of 1."""
+    after, buying = 1.0, rate / (1.0 - rate)
     for _ in range(MAX_STEPS):
         over, slope = after - 1.0, 1.0
         for k in range(count):
             i = chosen[k]
             trade = target[i] * after - held[i]
             if trade > 0.0:
-                over += rate * trade
-                slope += rate * target[i]
+                over += buying * trade
+                slope += buying * target[i]
             else:
                 over -= rate * trade
                 slope -= rate * target[i]
@@ -195,7 +198,9 @@ def kept_after(rate, held, target, chosen, count):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def grid_paths(prices, caps, order, members, reviews, lag, top, power, cap, band, rates, rows, net, turnover, cost, trades):  # type: ignore[no-untyped-def]
+def grid_paths(
+    prices, caps, order, members, reviews, lag, top, power, cap, band, rates, rows, net, turnover, cost, trades
+):
     """One selection and weighting with several cost rates. Writes rows `rows` of `net`, `turnover`, `cost` and `trades`."""
     days, coins = prices.shape
     levels = len(rates)
@@ -277,7 +282,7 @@ def grid_paths(prices, caps, order, members, reviews, lag, top, power, cap, band
 
 
 @njit(cache=True, nogil=True)
-def measure_path(net, found):  # type: ignore[no-untyped-def]
+def measure_path(net, found):
     """Writes (first row, mean, deviation, skewness, kurtosis of daily returns, deepest drawdown) of one path to `found`."""
     days = len(net)
     first = 0
