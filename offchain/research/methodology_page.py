@@ -9,9 +9,11 @@ came later and change nothing while they have their default.
 
 from __future__ import annotations
 
+import calendar
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,8 @@ from offchain.research.statements import ADVICE, PAST, RISK
 from offchain.spec import IndexSpec, find_spec, index_files
 from offchain.spec.model import SECTIONS, Component
 from offchain.spec.rebalance_rules import RebalanceRules
+from offchain.spec.risk_rules import RiskRules
+from offchain.spec.signal_rules import SignalRules
 from offchain.spec.universe_rules import UniverseRules
 from offchain.spec.weight_rules import WeightRules
 
@@ -56,13 +60,25 @@ SCHEME_WORDS = {
     "max_sharpe": "so that the expected return for each unit of risk is highest",
     "max_diversification": "so that the coins differ most from each other for the risk they have",
     "hrp": "by hierarchical risk parity",
+    "sharpe": "in proportion to their Sharpe ratio",
     "conviction": "in proportion to the conviction of their signals",
     "blend": "as a blend of several schemes",
 }
+# keys that the sentences below put into words; every other one that is used gets a line of its own
+UNIVERSE_SAID = (
+    "themes", "exclude_themes", "sectors", "rank_by", "rank_also", "rank_days", "skip_top", "coverage", "stay_market_cap_usd",
+    "stay_volume_usd", "max_fall", "fall_days", "quarantine_days",
+)  # fmt: skip
+WEIGHTS_SAID = ("fixed", "blend", "max_weight_largest")
+SIGNALS_SAID = ("mode", "exclude")
+RISK_SAID = ("stable",)
+REBALANCE_SAID = ("triggers", "first_month")
+
 RANK_WORDS = {
     "market_cap": "largest by market capitalisation",
     "free_float": "largest by the market capitalisation of their free float",
     "volume": "most traded",
+    "venue_volume": "most traded on the venues it can trade on",
     "momentum": "strongest by momentum",
     "return_consistency": "most consistent by return",
     "volume_consistency": "most consistent by volume",
@@ -143,21 +159,45 @@ def _in_short(spec: IndexSpec) -> list[str]:
         said = [f"It holds other indexes: {parts}."]
     else:
         said = [_chosen(spec.universe), *_screens(spec.universe), _shared(spec.weights)]
+        said += _also(spec.universe, UNIVERSE_SAID) + _also(spec.weights, WEIGHTS_SAID)
     if spec.signals.mode != "off":
-        said.append(_read(spec))
+        said += [_read(spec), *_also(spec.signals, SIGNALS_SAID)]
     if spec.risk != type(spec.risk)():
-        said.append(_at_risk(spec))
-    return [*said, _reviewed(spec.rebalance), _paid(spec)]
+        said += [_at_risk(spec), *_also(spec.risk, RISK_SAID)]
+    return [*said, _reviewed(spec.rebalance), *_also(spec.rebalance, REBALANCE_SAID), _paid(spec)]
+
+
+def _also(part: object, said: Collection[str]) -> list[str]:
+    """A line for every key that is not at its default, came after the first index files, and was not put into words above."""
+    rows = fields(part)  # type: ignore[arg-type]
+    given = [row for row in rows if row.name not in said and row.metadata["later"] | _is_new(part)]
+    changed = [row for row in given if getattr(part, row.name) != row.default]
+    return [
+        f"{row.metadata['doc'].rstrip('.')}: {shown(getattr(part, row.name), row.metadata['unit'])}." for row in changed
+    ]
+
+
+def _is_new(part: object) -> bool:
+    """Whether the whole section came later."""
+    return isinstance(part, (SignalRules, RiskRules))
 
 
 def _chosen(rules: UniverseRules) -> str:
-    themes = getattr(rules, "themes", ())
-    kind = f" of the theme{'s' if len(themes) > 1 else ''} {_and(themes)}" if themes else ""
-    rank = RANK_WORDS.get(getattr(rules, "rank_by", "market_cap"), f"best by {getattr(rules, 'rank_by', '')}")
+    themes = f" of the theme{'s' if len(rules.themes) > 1 else ''} {_or(rules.themes)}" if rules.themes else ""
+    sectors = f" of the sector{'s' if len(rules.sectors) > 1 else ''} {_or(rules.sectors)}" if rules.sectors else ""
     among = f" out of {_and(rules.include_only)}" if rules.include_only else ""
     if rules.include_only and rules.top >= len(rules.include_only):
         return f"It holds {_and(rules.include_only)}, each while it passes the screens."
-    text = f"It holds the {rules.top} coins{kind} that are {rank}{among}."
+    rank = RANK_WORDS[rules.rank_by]
+    if rules.rank_by in ("momentum", "return_consistency", "volume_consistency"):
+        rank += f" over {rules.rank_days} days"
+    if rules.rank_also:
+        rank += f", with their ranks by {_and([name.replace('_', ' ') for name in rules.rank_also])} added up"
+    after = f" after the first {rules.skip_top}" if rules.skip_top else ""
+    count = f"up to {rules.top}" if rules.coverage else str(rules.top)
+    text = f"It holds the {count} coins{themes}{sectors} that are {rank}{after}{among}."
+    if rules.coverage:
+        text += f" As many of them as hold {shown(rules.coverage, 'of 1')} of the market capitalisation of all that may be in it."
     if rules.buffer:
         text += (
             f" A newcomer needs rank {rules.top - rules.buffer} or better; a coin that is held keeps its place up to rank "
@@ -171,20 +211,38 @@ def _screens(rules: UniverseRules) -> list[str]:
     if rules.min_age_days:
         needed.append(f"a first price at least {rules.min_age_days} days ago")
     if rules.min_market_cap_usd:
-        needed.append(f"at least {shown(rules.min_market_cap_usd, 'USD')} of market capitalisation")
+        needed.append(f"at least {_held(rules.min_market_cap_usd, rules.stay_market_cap_usd)} of market capitalisation")
     if rules.min_volume_usd:
-        needed.append(f"a median of {shown(rules.min_volume_usd, 'USD')} traded a day over {rules.volume_days} days")
+        least = _held(rules.min_volume_usd, rules.stay_volume_usd)
+        needed.append(f"a median of {least} traded a day over {rules.volume_days} days")
     said = [f"A coin needs {_and(needed)}."] if needed else []
-    never = [*rules.exclude_classes, *getattr(rules, "exclude_themes", ()), *rules.exclude]
+    never = [*rules.exclude_classes, *rules.exclude_themes, *rules.exclude]
     if never:
         said.append(f"It never holds: {', '.join(never)}.")
+    if rules.max_fall:
+        said.append(
+            f"A coin that fell by more than {shown(rules.max_fall, 'of 1')} within {rules.fall_days} days is out for "
+            f"{rules.quarantine_days} days."
+        )
     return said
 
 
+def _held(enter: float, stay: float) -> str:
+    return shown(enter, "USD") + (f" ({shown(stay, 'USD')} once it is held)" if stay else "")
+
+
 def _shared(rules: WeightRules) -> str:
-    how = SCHEME_WORDS.get(rules.scheme, f"by {rules.scheme}")
+    how = SCHEME_WORDS[rules.scheme]
+    if rules.scheme == "fixed":
+        how += f" ({shown(rules.fixed, '')})"
+    if rules.scheme == "blend":
+        how += f" ({shown(rules.blend, '')})"
     limits = []
-    if rules.max_weight < 1:
+    if rules.max_weight_largest:
+        limits.append(
+            f"the largest at most {shown(rules.max_weight_largest, 'of 1')}, all others {shown(rules.max_weight, 'of 1')}"
+        )
+    elif rules.max_weight < 1:
         limits.append(f"none above {shown(rules.max_weight, 'of 1')}")
     if rules.min_weight:
         limits.append(f"none below {shown(rules.min_weight, 'of 1')}")
@@ -194,27 +252,39 @@ def _shared(rules: WeightRules) -> str:
 
 def _read(spec: IndexSpec) -> str:
     rules = spec.signals
-    who = "a trained model" if rules.mode == "model" else f"written rules over {len(rules.use)} features"
-    out = f" Coins that are {_and(rules.exclude)} stay out." if rules.exclude else ""
+    who = "a trained model" if rules.mode == "model" else f"written rules over {len(rules.use)} feature{'s' if len(rules.use) != 1 else ''}"
+    out = f" Coins that are {_or(rules.exclude)} stay out." if rules.exclude else ""
     return f"Each coin is called bullish, neutral or bearish by {who}.{out} Coins with too little data are neutral."
 
 
 def _at_risk(spec: IndexSpec) -> str:
     stable = _and(spec.risk.stable_ids)
-    return (
-        f"Part of it can be held in {stable} instead of coins at risk; the rules are below."
-        if stable
-        else ("Limits on risk apply; the rules are below.")
-    )
+    if not stable:
+        return "Limits on risk apply:"
+    return f"Part of it can be held in {stable} instead of coins at risk; of all rules that apply the strictest counts:"
 
 
 def _reviewed(rules: RebalanceRules) -> str:
-    when = {"daily": "every day", "weekly": f"every {rules.weekday.title()}", "monthly": "on the 1st of each month"}
-    named = when.get(rules.calendar, rules.calendar.replace("_", " "))
+    if rules.calendar == "never":
+        return "It is a basket: bought once and never rebalanced."
+    months = _and([calendar.month_name[month] for month in range(1, 13) if _is_month(rules, month)])
+    when = {
+        "daily": "every day",
+        "weekly": f"every {rules.weekday.title()}",
+        "monthly": "on the 1st of each month",
+        "quarterly": f"on the 1st of {months}",
+        "semiannual": f"on the 1st of {months}",
+    }[rules.calendar]
+    more = f" It is also reviewed on {_or(rules.triggers)}." if rules.triggers else ""
     return (
-        f"It is reviewed {named} at 00:00 UTC, on what was known then, and traded afterwards. Nothing is traded while its "
-        f"weights are within {shown(rules.drift_band, 'of 1')} of their targets (one-way)."
+        f"It is reviewed {when} at 00:00 UTC, on what was known then, and traded afterwards. Nothing is traded while its "
+        f"weights are within {shown(rules.drift_band, 'of 1')} of their targets (one-way).{more}"
     )
+
+
+def _is_month(rules: RebalanceRules, month: int) -> bool:
+    """Whether the 1st of this month is a review of a quarterly or semiannual calendar."""
+    return rules.is_review_day(date(2024, month, 1))
 
 
 def _paid(spec: IndexSpec) -> str:
@@ -280,7 +350,16 @@ def _item(item: object) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    if unit in ("of 1", "of NAV", "of the peak", "of its weight", "of max_shift", "of the peg"):
+    if unit in (
+        "of 1",
+        "of NAV",
+        "of the peak",
+        "of its weight",
+        "of max_shift",
+        "of the peg",
+        "of supply",
+        "of 1, one way",
+    ):
         return f"{value * 100:.10g} %"
     if unit.startswith("bps"):
         return f"{value:,.0f} bps ({value / 100:.10g} %)"
@@ -309,6 +388,10 @@ def _contents(specs: dict[str, IndexSpec]) -> str:
 
 def _and(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def _or(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,9 +168,7 @@ def passive_twin(spec: IndexSpec) -> IndexSpec | None:
         max_weight=cap if has_room else 1.0,
         min_weight=spec.weights.min_weight if has_room else 0.0,
     )
-    universe = spec.universe
-    if getattr(universe, "rank_by", "market_cap") != "market_cap":
-        universe = replace(universe, **cast("dict[str, Any]", {"rank_by": "market_cap"}))
+    universe = replace(spec.universe, rank_by="market_cap", rank_also=())
     twin = replace(spec, universe=universe, weights=weights, signals=type(spec.signals)(), risk=type(spec.risk)())
     return None if twin.spec_hash == spec.spec_hash else twin
 

@@ -15,9 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from offchain.research.methodology_page import FOLDER, methodology_page, shown, stale_pages, write_pages
+from offchain.research.methodology_page import (
+    FOLDER,
+    RANK_WORDS,
+    SCHEME_WORDS,
+    methodology_page,
+    shown,
+    stale_pages,
+    write_pages,
+)
 from offchain.research.statements import ADVICE, PAST
 from offchain.spec import IndexSpec, find_spec, index_files, parse_spec
+from offchain.spec.universe_rules import RANKS
+from offchain.spec.weight_rules import SCHEMES
 
 BASE = """
 [index]
@@ -73,6 +83,64 @@ def test_another_number_in_the_file_is_another_page() -> None:
     changed = [line for line in after.splitlines() if line not in before.splitlines()]
     # the hash, the sentence and the row
     assert len(changed) == 3
+
+
+def test_every_scheme_and_rank_has_words() -> None:
+    assert set(SCHEME_WORDS) == set(SCHEMES)
+    assert set(RANK_WORDS) == set(RANKS)
+
+
+RICH = """
+[index]
+name = "Everything"
+symbol = "ALL"
+[universe]
+top = 12
+themes = ["defi", "ai"]
+rank_by = "momentum"
+rank_days = 60
+stay_volume_usd = 500000
+max_fall = 0.6
+votes = "votes.json"
+[weights]
+scheme = "blend"
+blend = { market_cap = 0.5, erc = 0.5 }
+max_weight = 0.2
+max_weight_largest = 0.3
+group_caps = { meme = 0.1 }
+[signals]
+mode = "rules"
+use = { momentum_90d = 0.4 }
+exclude = ["bearish"]
+[risk]
+stable = { usd-coin = 1.0 }
+shift = "phase"
+max_shift = 0.3
+[rebalance]
+calendar = "quarterly"
+triggers = ["drift"]
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "the 12 coins of the themes defi or ai that are strongest by momentum over 60 days",
+        "$1,000,000 ($500,000 once it is held) traded a day",
+        "fell by more than 60 % within 7 days is out for 90 days",
+        "as a blend of several schemes (erc 0.5, market_cap 0.5), the largest at most 30 %, all others 20 %",
+        "Most all coins of a theme may weigh together; a coin counts under its first theme that has a limit: meme 0.1.",
+        "by written rules over 1 feature. Coins that are bearish stay out.",
+        "Part of it can be held in usd-coin instead of coins at risk",
+        "its breadth, bearish signals, or any: phase.",
+        "on the 1st of March, June, September and December at 00:00 UTC",
+        "It is also reviewed on drift.",
+        'Ballots about members: a JSON file, or "governor" to read the chain: votes.json.',
+    ],
+)
+def test_every_kind_of_rule_is_put_into_words(words: str) -> None:
+    """T1."""
+    assert words in methodology_page(parse_spec(RICH))
 
 
 def test_every_table_keeps_its_columns() -> None:
