@@ -54,4 +54,4 @@ def main() -> None:
 
 
 # Each file adds its commands to `app`; they import the engine only when they run, so that help is fast.
-from offchain.cli import decisions, files, market_data, portfolio, results  # noqa: E402, F401
+from offchain.cli import decisions, files, market_data, portfolio, results, sweeps  # noqa: E402, F401

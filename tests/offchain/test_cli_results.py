@@ -117,3 +117,36 @@ def test_without_a_start_the_first_possible_review_is_taken(synthetic: Market) -
 def test_cost_options_reach_the_model() -> None:
     assert cost_model(12.5, no_impact=True).tvl_share is None
     assert cost_model(12.5, no_impact=False).fee_bps == 12.5
+
+
+# --- sweep ------------------------------------------------------------------------------------------------------------
+
+
+def test_sweep_ranks_variants_and_goes_on_from_its_journal(tmp_path: Path) -> None:
+    """R5, U17: every combination, with what the best is worth after so many trials."""
+    journal = tmp_path / "eq5.jsonl"
+    given = ("sweep", "EQ5", *SPAN, *MARKET, "--set", "rebalance.calendar=weekly,monthly", "--set", "universe.top=4,5")
+    limits = ("--set", "weights.max_weight=0.5", "--set", "weights.min_weight=0", "--journal", str(journal))
+    first = document(*given, *limits, "--out", str(tmp_path / "table.csv"))
+    assert first["trials"] == 4 and first["resumed"] == 0
+    sharpes = [row["sharpe"] for row in first["variants"]]  # type: ignore[attr-defined]
+    assert sharpes == sorted(sharpes, reverse=True)
+    assert {(row["rebalance.calendar"], row["universe.top"]) for row in first["variants"]} == {  # type: ignore[attr-defined]
+        ("weekly", 4), ("weekly", 5), ("monthly", 4), ("monthly", 5),
+    }  # fmt: skip
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 5
+    again = document(*given, *limits)
+    assert again["resumed"] == 4
+    assert again["variants"] == first["variants"]
+    text = run(*given, *limits, "--by", "cagr").stdout
+    assert "ranked by cagr" in text and "no fluke" in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [("universe.top", "write KEY=A,B"), ("universe.tops=5", "universe.top"), ("universe.top=5,oops", "whole number")],
+)
+def test_sweep_says_what_is_wrong_with_a_setting(setting: str, word: str) -> None:
+    result = run("sweep", "EQ5", *SPAN, *MARKET, "--set", setting)
+    assert word in result.stderr + result.stdout
+    assert result.exit_code == (0 if "oops" in setting else 1)
