@@ -252,7 +252,11 @@ def _shared(rules: WeightRules) -> str:
 
 def _read(spec: IndexSpec) -> str:
     rules = spec.signals
-    who = "a trained model" if rules.mode == "model" else f"written rules over {len(rules.use)} feature{'s' if len(rules.use) != 1 else ''}"
+    who = (
+        "a trained model"
+        if rules.mode == "model"
+        else f"written rules over {len(rules.use)} feature{'s' if len(rules.use) != 1 else ''}"
+    )
     out = f" Coins that are {_or(rules.exclude)} stay out." if rules.exclude else ""
     return f"Each coin is called bullish, neutral or bearish by {who}.{out} Coins with too little data are neutral."
 
