@@ -246,6 +246,34 @@ def test_an_event_that_the_price_does_not_show_changes_nothing() -> None:
         assert ours.inputs_hash == theirs.inputs_hash
 
 
+def test_a_small_ratio_that_the_price_does_not_show_changes_nothing() -> None:
+    """Half or double is within what a price may do in a day: the nearer reading counts."""
+    plain = Market.from_frame(daily_frame())
+    told = plain.with_events([event("redenomination", "uniswap", "2024-01-31", new_coins=2)])
+    assert told.snapshot("2024-01-31") == plain.snapshot("2024-01-31")
+    halved = Market.from_frame(change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=0.5)).with_events(told.events)
+    line = halved.history("2024-02-10", days=41, fields=("price",), ids=["uniswap"]).panel("price")[:, 0]
+    whole = plain.history("2024-02-10", days=41, ids=["uniswap"]).panel("price")[:, 0]
+    assert line == pytest.approx(whole * 0.5, rel=1e-12)
+
+
+def test_between_two_events_only_the_first_is_known() -> None:
+    """D12: what is cut out of a market that goes on holds nothing of what comes later, not even its name."""
+    second = event("redenomination", "solana", "2024-02-10", old_coins=100)
+    frame = change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=0.001)
+    whole = Market.from_frame(change(frame, "solana", 40, days=60, price=100.0)).with_events([second, SPLIT])
+    short = Market.from_frame(frame[frame["date"] <= "2024-02-05"]).with_events([SPLIT])
+    whole.snapshot("2024-02-20")
+    past = whole.until("2024-02-05")
+    assert past.events == (SPLIT,)
+    assert whole.until("2024-02-20").events == (SPLIT, second)
+    ours, theirs = (
+        market.history("2024-02-05", days=36, fields=("price", "observed_price")) for market in (past, short)
+    )
+    assert ours.inputs_hash == theirs.inputs_hash
+    assert whole.history("2024-02-05", days=36, fields=("price", "observed_price")).inputs_hash == theirs.inputs_hash
+
+
 def test_a_source_that_is_a_day_late_with_it_is_waited_for_three_days_and_no_longer() -> None:
     for late, state in ((1, "ok"), (2, "ok"), (3, "jump_down")):
         frame = change(daily_frame(), "uniswap", SPLIT_DAY + late, days=60, price=0.001)
