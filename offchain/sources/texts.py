@@ -5,7 +5,10 @@
 `score` takes texts and gives -1..1 for each. A text counts for the 24 hours in which it was published and is known at
 the midnight after; a text that says it is from the future is left out. Feeds show only their newest items, so the
 store is read as a whole: every answer ever fetched adds the items it had. The same text again, copied by another
-feed, counts once a day.
+feed, counts once a day, and one author with at most three texts a day and coin: a campaign has to be paid for.
+
+`read_items` gives the texts themselves, for whoever wants to count in another way. `score`: for instance `scores` of
+offchain.signals, which needs no network.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ NAME = "feed"
 FIELDS = ("sentiment", "mentions", "market_sentiment")
 RATE = Rate(calls=10, seconds=60.0)
 MAX_TEXT = 5_000  # characters of one item that are read
+AUTHOR_TEXTS = 3  # a day and coin
 
 Score = Callable[[Sequence[str]], Sequence[float]]
 
@@ -40,11 +44,12 @@ TEXTS = ("title", "headline", "summary", "description", "content_text", "content
 
 @dataclass(frozen=True, kw_only=True)
 class TextItem:
-    """One text. `at`: when it was published; `text`: plain, title first."""
+    """One text. `at`: when it was published; `text`: plain, title first; `author`: empty when nobody signed."""
 
     id: str
     at: datetime
     text: str
+    author: str = ""
 
 
 class TextSource:
@@ -83,21 +88,22 @@ class TextSource:
 
     def gather(self, answers: Sequence[RawResponse]) -> Reading:
         """What all stored answers say together; they are given oldest first."""
-        items: dict[str, TextItem] = {}
+        items: dict[tuple[str, str], TextItem] = {}
         future = 0
         for answer in answers:
             for item in read_items(answer):
                 future += item.at > answer.requested_at
                 if item.at <= answer.requested_at:
-                    # the first version of an item counts: later ones were edited
-                    items.setdefault(item.id, item)
+                    # the first version of an item counts, later ones were edited; two feeds may number alike
+                    items.setdefault((answer.url, item.id), item)
         unique, copies = _without_copies(items.values())
         rows = Rows(source=NAME, answer=answers[-1])
-        for at, texts in _by_day(unique).items():
-            scores = self._scores(texts)
-            rows.add(at, WHOLE_MARKET, "market_sentiment", _mean(scores))
+        for at, day in _by_day(unique).items():
+            scores = self._scores([item.text for item in day])
+            scored = list(zip(day, scores, strict=True))
+            rows.add(at, WHOLE_MARKET, "market_sentiment", _mean(_limited(scored)))
             for coin, pattern in self._patterns.items():
-                about = [score for text, score in zip(texts, scores, strict=True) if pattern.search(text)]
+                about = _limited([(item, score) for item, score in scored if pattern.search(item.text)])
                 rows.add(at, coin, "mentions", float(len(about)))
                 if about:
                     rows.add(at, coin, "sentiment", _mean(about))
@@ -142,12 +148,22 @@ def _json_items(answer: RawResponse) -> list[TextItem]:
 def _json_item(row: object, answer: RawResponse) -> TextItem:
     if not isinstance(row, dict):
         raise odd(answer, NAME, f"an item is {str(row)[:60]}")
-    item_id = next((str(row[key]) for key in IDS if row.get(key)), "")
-    at = next((row[key] for key in TIMES if row.get(key)), None)
+    item_id = next((str(row[key]) for key in IDS if row.get(key) not in (None, "")), "")
+    at = next((row[key] for key in TIMES if row.get(key) not in (None, "")), None)
     texts = [str(row[key]) for key in TEXTS if isinstance(row.get(key), str)]
     if not item_id or at is None:
         raise odd(answer, NAME, f"an item without id or time: {str(row)[:60]}")
-    return TextItem(id=item_id, at=_time(at, answer), text=plain_text(texts))
+    return TextItem(id=item_id, at=_time(at, answer), text=plain_text(texts), author=_author(row))
+
+
+def _author(row: Mapping[str, object]) -> str:
+    """A name as text, in an object with a name, or the first of a list of these."""
+    found = row.get("author") or row.get("authors") or row.get("user") or ""
+    if isinstance(found, list):
+        found = found[0] if found else ""
+    if isinstance(found, dict):
+        found = found.get("name") or found.get("username") or ""
+    return str(found)
 
 
 def _xml_items(answer: RawResponse) -> list[TextItem]:
@@ -167,7 +183,8 @@ def _xml_items(answer: RawResponse) -> list[TextItem]:
 def _xml_item(node: ElementTree.Element, answer: RawResponse) -> TextItem:
     parts: dict[str, str] = {}
     for child in node:
-        text = (child.text or "").strip() or child.get("href", "")
+        # an Atom author holds its name in an element of its own
+        text = (child.text or "").strip() or child.get("href", "") or "".join(child.itertext()).strip()
         if text:
             parts.setdefault(_tag(child), text)
     item_id = parts.get("guid") or parts.get("id") or parts.get("link") or ""
@@ -178,6 +195,7 @@ def _xml_item(node: ElementTree.Element, answer: RawResponse) -> TextItem:
         id=item_id,
         at=_time(at, answer),
         text=plain_text([parts[key] for key in ("title", "description", "summary", "content") if key in parts]),
+        author=parts.get("creator") or parts.get("author") or "",
     )
 
 
@@ -219,11 +237,22 @@ def _without_copies(items: Iterable[TextItem]) -> tuple[list[TextItem], list[Tex
     return list(kept.values()), copies
 
 
-def _by_day(items: Sequence[TextItem]) -> dict[datetime, list[str]]:
-    days: dict[datetime, list[str]] = {}
+def _by_day(items: Sequence[TextItem]) -> dict[datetime, list[TextItem]]:
+    days: dict[datetime, list[TextItem]] = {}
     for item in items:
-        days.setdefault(next_midnight(item.at), []).append(item.text)
+        days.setdefault(next_midnight(item.at), []).append(item)
     return days
+
+
+def _limited(scored: Sequence[tuple[TextItem, float]]) -> list[float]:
+    """The scores of one day, of each author the first AUTHOR_TEXTS; texts that nobody signed are all counted."""
+    kept: list[float] = []
+    spoken: dict[str, int] = {}
+    for item, score in scored:
+        spoken[item.author] = spoken.get(item.author, 0) + 1
+        if not item.author or spoken[item.author] <= AUTHOR_TEXTS:
+            kept.append(score)
+    return kept
 
 
 def _mean(scores: Sequence[float]) -> float:

@@ -251,6 +251,8 @@ def test_a_small_ratio_that_the_price_does_not_show_changes_nothing() -> None:
     plain = Market.from_frame(daily_frame())
     told = plain.with_events([event("redenomination", "uniswap", "2024-01-31", new_coins=2)])
     assert told.snapshot("2024-01-31") == plain.snapshot("2024-01-31")
+    unscaled = told.history("2024-02-10", days=41, ids=["uniswap"]).panel("price")
+    assert (unscaled == plain.history("2024-02-10", days=41, ids=["uniswap"]).panel("price")).all()
     halved = Market.from_frame(change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=0.5)).with_events(told.events)
     line = halved.history("2024-02-10", days=41, fields=("price",), ids=["uniswap"]).panel("price")[:, 0]
     whole = plain.history("2024-02-10", days=41, ids=["uniswap"]).panel("price")[:, 0]

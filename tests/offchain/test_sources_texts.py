@@ -18,6 +18,7 @@ from source_answers import HTML, NOW, RecordedSession, Time, door, in_turn
 
 from offchain.errors import MarketDataError, SourceUnavailable
 from offchain.market.store import RawResponse, RawStore
+from offchain.signals import scores
 from offchain.sources.source import Request
 from offchain.sources.texts import TextSource, pattern_of, plain_text, read_items
 
@@ -91,6 +92,58 @@ def test_a_feed_adds_up_over_time_and_its_edits_do_not_count(tmp_path: Path) -> 
     about = rows[(rows["id"] == "bitcoin") & (rows["field"] == "sentiment")]
     assert about["value"].tolist() == [1.0, 1.0]
     assert [f"{day:%m-%d}" for day in about["date"]] == ["01-09", "01-11"]
+
+
+def test_feeds_that_number_their_items_alike_do_not_hide_each_other(tmp_path: Path) -> None:
+    body = '[{"id": 1, "text": "Bitcoin %s", "time": "2025-01-08T10:00:00Z"}]'
+    answers = [
+        stored(tmp_path, (body % word).encode(), url) for word, url in zip(("gains", "falls"), FEEDS, strict=False)
+    ]
+    rows = feeds(tmp_path).gather(answers).rows
+    assert rows[rows["field"] == "mentions"].set_index("id")["value"]["bitcoin"] == 2
+
+
+def test_one_author_counts_with_three_texts_a_day(tmp_path: Path) -> None:
+    """D4, V8: a campaign of a hundred texts by one author weighs as much as three."""
+    posts = [
+        {"id": n, "text": f"Bitcoin gains {n}", "time": "2025-01-08T10:00:00Z", "author": {"name": "eve"}}
+        for n in range(100)
+    ]
+    posts += [{"id": -n, "text": f"Bitcoin falls {n}", "time": "2025-01-08T11:00:00Z"} for n in range(1, 5)]
+    rows = feeds(tmp_path).gather([stored(tmp_path, json.dumps(posts).encode())]).rows
+    found = rows[rows["id"] == "bitcoin"].set_index("field")["value"]
+    assert found["mentions"] == 3 + 4
+    assert found["sentiment"] == pytest.approx((3 - 4) / 7, abs=1e-12)
+    whole = rows[rows["field"] == "market_sentiment"]
+    assert whole["value"].tolist() == pytest.approx([(3 - 4) / 7], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("body", "author"),
+    [
+        (b'[{"id": 1, "text": "x", "time": 1736157600, "authors": [{"name": "ann"}]}]', "ann"),
+        (b'[{"id": 1, "text": "x", "time": 1736157600, "user": "bob"}]', "bob"),
+        (
+            b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>x</title><updated>2025-01-06T00:00:00Z</updated>'
+            b"<author><name>eve</name></author></entry></feed>",
+            "eve",
+        ),
+        (
+            b'<rss xmlns:dc="http://purl.org/dc/elements/1.1/"><item><guid>1</guid><title>x</title><dc:creator>joe</dc:creator>'
+            b"<pubDate>Mon, 06 Jan 2025 09:30:00 GMT</pubDate></item></rss>",
+            "joe",
+        ),
+    ],
+)
+def test_authors_are_found_in_each_kind_of_feed(tmp_path: Path, body: bytes, author: str) -> None:
+    assert read_items(stored(tmp_path, body))[0].author == author
+
+
+def test_the_lexicon_that_ships_scores_the_recorded_feeds(tmp_path: Path) -> None:
+    """D4: from recorded feeds to a market's sentiment without a network or a model's weights."""
+    found = gathered(feeds(tmp_path, score=scores))
+    assert found[("01-07", "bitcoin", "sentiment")] > 0.2
+    assert found[("01-08", "", "market_sentiment")] < found[("01-07", "", "market_sentiment")]
 
 
 @pytest.mark.parametrize(
