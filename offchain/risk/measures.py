@@ -233,6 +233,17 @@ def shock_correlation(daily: Floats, other: Floats, *, tail: float = 0.1) -> tup
     return correlation(x, y), correlation(x[worst], y[worst])
 
 
+def between_known_days(daily: Floats, line: Floats) -> tuple[Floats, Floats]:
+    """(own, other) returns from each known day of `line` to the next, so that weekends without a price lose nothing.
+
+    `daily`: own returns, one fewer than `line` has days; an unknown one counts as none.
+    """
+    known = np.flatnonzero(~np.isnan(line))
+    path = np.concatenate([[1.0], np.cumprod(1.0 + np.nan_to_num(daily))])[known]
+    other = line[known]
+    return path[1:] / path[:-1] - 1.0, other[1:] / other[:-1] - 1.0
+
+
 def correlation(a: Floats, b: Floats) -> float:
     """Pearson correlation over the days known to both; NaN below MIN_DAYS of them or when one never moved."""
     both = ~np.isnan(a) & ~np.isnan(b)

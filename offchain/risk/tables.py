@@ -18,15 +18,17 @@ import numpy as np
 
 from offchain.errors import MissingHistory
 from offchain.market.history import History
-from offchain.risk.basket import basket_returns, correlations, returns
+from offchain.risk.basket import MIN_DAYS, basket_returns, correlations, returns
 from offchain.risk.measures import (
     Tail,
     beta,
     betas,
+    between_known_days,
     contributions,
     covariance,
     diversification_ratio,
     exit_days,
+    shock_correlation,
     shortfall_contributions,
     tail_risk,
 )
@@ -61,14 +63,18 @@ def risk_table(
     """`weights` {id: part of 1} through the last `days` of `history`. Numbers are parts of 1, per year where said; null
     is unknown.
 
-    A coin without a return on half of the days is left out of volatility and tails; `notes` names it with its weight.
+    A coin without a return on half of the days, or without enough in common with the others, is left out of volatility
+    and tails; `notes` names it with its weight.
     Raises MissingHistory when no coin is left. `share`: of each coin's volume that may be sold in a day.
     """
     window = history.tail(days + 1)
     young = _young(weights, window)
     old = {name: weight for name, weight in sorted(weights.items()) if name not in young and weight > 0}
     if not old:
-        raise MissingHistory(f"none of {', '.join(sorted(weights))} has returns on half of {len(window)} days")
+        raise MissingHistory(
+            f"none of {', '.join(sorted(weights))} has returns on half of {len(window)} days, and at least {MIN_DAYS}; "
+            "give a longer history"
+        )
     matrix = covariance(window, list(old), days=days)
     daily = basket_returns(window, old)
     slopes = betas(window, list(weights), benchmark=benchmark, days=days) if benchmark in window.ids else {}
@@ -84,11 +90,12 @@ def risk_table(
         "tails": [_tail(daily, confidence=level, horizon=span) for level in (confidence, 0.99) for span in (1, 10)],
         "coins": _coins(weights, old, window, matrix, slopes, liquidity, confidence, share),
         "correlations": _correlations(old, window, days),
+        "equities": _equities(daily, window),
         "stress": _stress_rows(weights, slopes, volatilities, stable_ids, themes or {}, market),
         "replays": _replays(weights, history),
         "reverse": _reverse(weights, slopes),
         "notes": [
-            f"{name} ({weights[name]:.2%} of the index): too young for volatility and tails, which leave it out"
+            f"{name} ({weights[name]:.2%} of the index): too few prices for volatility and tails, which leave it out"
             for name in young
         ],
     }
@@ -118,9 +125,14 @@ def scenarios_for(
 
 
 def _young(weights: Mapping[str, float], window: History) -> tuple[str, ...]:
+    """Coins known on fewer than half of the days; then, until the rest has half of the days in common, the one known least."""
     ids = sorted(name for name, weight in weights.items() if weight > 0)
     known = ~np.isnan(returns(window.panel("price")[:, [window.column(name) for name in ids]]))
-    return tuple(name for row, name in enumerate(ids) if 2 * int(known[:, row].sum()) < len(known))
+    half = len(known) / 2
+    left = [row for row in range(len(ids)) if known[:, row].sum() >= half]
+    while left and known[:, left].all(axis=1).sum() < max(half, MIN_DAYS):
+        left.remove(min(left, key=lambda row: (int(known[:, row].sum()), ids[row])))
+    return tuple(name for row, name in enumerate(ids) if row not in left)
 
 
 def _tail(daily: np.ndarray[tuple[int], np.dtype[np.float64]], *, confidence: float, horizon: int) -> dict[str, Cell]:
@@ -170,6 +182,15 @@ def _correlations(old: Mapping[str, float], window: History, days: int) -> dict[
         "table": [[_number(value) for value in row] for row in table.tolist()],
         "mean": float(known.mean()) if len(known) else None,
     }
+
+
+def _equities(daily: np.ndarray[tuple[int], np.dtype[np.float64]], window: History) -> dict[str, Cell] | None:
+    """How the index moves with stocks, on all days and on their worst tenth; None without that series."""
+    if "equities" not in window.series:
+        return None
+    own, other = between_known_days(daily, window.line("equities"))
+    everywhere, worst = shock_correlation(own, other)
+    return {"correlation": _number(everywhere), "on_their_worst_days": _number(worst), "days": len(own)}
 
 
 def _stress_rows(

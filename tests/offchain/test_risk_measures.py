@@ -25,6 +25,7 @@ from offchain.risk import expose, names, needs
 from offchain.risk.measures import (
     beta,
     betas,
+    between_known_days,
     contributions,
     cornish_fisher_tail,
     covariance,
@@ -230,6 +231,13 @@ def test_shock_correlation_can_rise_when_the_other_falls() -> None:
     calm, stressed = shock_correlation(own, equities)
     assert calm < 0.6
     assert stressed == pytest.approx(1.0)
+
+
+def test_returns_between_known_days_carry_weekends() -> None:
+    """P10: stocks have no price on the second and third day; the index's own days there are compounded."""
+    own, other = between_known_days(np.array([0.1, 0.2, -0.5, np.nan]), np.array([100.0, np.nan, np.nan, 110.0, 99.0]))
+    assert own == pytest.approx([1.1 * 1.2 * 0.5 - 1, 0.0])
+    assert other == pytest.approx([0.1, -0.1])
 
 
 # --- liquidity ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ profiles      consistent with the rules · no advice
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from datetime import date
@@ -196,7 +197,7 @@ def test_risk_table_adds_up_and_is_plain_json() -> None:
     market = Liquidity(portfolio_usd=1e6, volumes={"bitcoin": 1e8, "ethereum": 1e8, "usd-coin": 1e8})
     table = risk_table(weights, history_of(**prices), liquidity=market, stable_ids=("usd-coin",))
     read = json.loads(json.dumps(table, allow_nan=False))
-    assert read["notes"] == ["young (10.00% of the index): too young for volatility and tails, which leave it out"]
+    assert read["notes"] == ["young (10.00% of the index): too few prices for volatility and tails, which leave it out"]
     coins = {row["id"]: row for row in read["coins"]}
     assert list(coins) == ["bitcoin", "ethereum", "usd-coin", "young"]
     parts = [row["volatility_part"] for row in coins.values() if row["volatility_part"] is not None]
@@ -222,6 +223,32 @@ def test_risk_table_adds_up_and_is_plain_json() -> None:
     assert read["reverse"]["coin_moves"]["bitcoin"] == pytest.approx(-0.6)
     with pytest.raises(MissingHistory, match="none of young has returns on half of"):
         risk_table({"young": 1.0}, history_of(**prices))
+
+
+def test_risk_table_shows_how_it_moves_with_stocks_where_they_are_known() -> None:
+    """P10: an index that is the stock market, but for weekends."""
+    random = np.random.default_rng(23)
+    stocks = 4000 * np.cumprod(1 + 0.01 * random.standard_normal(300))
+    plain = history_of(bitcoin=stocks / 100)
+    assert risk_table({"bitcoin": 1.0}, plain)["equities"] is None
+    stocks[np.arange(300) % 7 > 4] = np.nan
+    both = dataclasses.replace(plain, series={"equities": stocks})
+    found = risk_table({"bitcoin": 1.0}, both)["equities"]
+    assert found == {
+        "correlation": pytest.approx(1.0),
+        "on_their_worst_days": pytest.approx(1.0),
+        "days": int((~np.isnan(stocks)).sum()) - 1,
+    }
+
+
+def test_risk_table_of_coins_with_few_days_in_common_leaves_out_the_one_known_least() -> None:
+    """Each of two is known on more than half of the days, but not on the same ones."""
+    random = np.random.default_rng(22)
+    prices = {name: 100 * np.cumprod(1 + 0.03 * random.standard_normal(101)) for name in ("bitcoin", "early", "late")}
+    prices["early"][70:] = np.nan
+    prices["late"][:45] = np.nan
+    table = risk_table({"bitcoin": 0.4, "early": 0.3, "late": 0.3}, history_of(**prices))
+    assert [row.split()[0] for row in table["notes"]] == ["late"]  # type: ignore[union-attr]
 
 
 def test_risk_table_on_real_days_replays_may_2021(real_market: Market) -> None:
