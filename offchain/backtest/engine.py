@@ -7,7 +7,8 @@ Each row of the clock, in this order: corporate actions of the time since the ro
 traded at this row's prices · the basket is valued, fees accrue, investors come and go · a review due now decides.
 
 Trading happens at the next price, never at the one the decision saw; there is no cash, so weights hold exactly after the
-costs are paid (see solve.py). A review that finds less drift than its band, or that cannot decide, is recorded with its reason.
+costs are paid (see solve.py). Between reviews the triggers of the rules are asked on every row. Whether trading is worth it, and how
+far, says offchain/rebalance, as live; a review that does not trade, or that cannot decide, is recorded with its reason.
 """
 
 from __future__ import annotations
@@ -35,11 +36,23 @@ from offchain.market.confirm import CONFIRM_DAYS
 from offchain.market.events import Event, events_between, in_order, times
 from offchain.market.snapshot import Market, Time, as_utc
 from offchain.methodology import Methodology
+from offchain.rebalance import Review as Dates
+from offchain.rebalance import Trigger, due, reviews, towards, worth_it
 from offchain.reference import trade_math
 from offchain.spec.model import IndexSpec
 from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.trading.targets import drift_of
-from offchain.units import BPS, WAD, format_percent, format_weight, fraction_to_wad, from_wad, to_shares, usd_to_nano
+from offchain.units import (
+    BPS,
+    WAD,
+    format_percent,
+    format_weight,
+    fraction_to_wad,
+    from_wad,
+    to_shares,
+    to_wad,
+    usd_to_nano,
+)
 
 DAY = timedelta(days=1)
 ETHER = "ethereum"
@@ -214,12 +227,16 @@ def _marks(
 
 @dataclass(frozen=True, kw_only=True)
 class _Pending:
-    """A decision on its way to the market. `row`: where it is traded; `waited`: rows it was put off because prices were in doubt."""
+    """A decision on its way to the market. `wanted` {id: D18}: how far to go; `row`: where it is traded; `waited`: rows it was put
+    off because prices were in doubt.
+    """
 
     decided: Decided
+    wanted: Mapping[str, int]
     time: datetime
     row: int
     drift: int
+    reason: str
     waited: int = 0
 
 
@@ -257,24 +274,30 @@ class _Desk:
         self.charges: list[Charge] = []
         self.decisions: list[Decided] = []
         self.findings: dict[str, None] = {}
+        # the band of a run goes before that of its calendar
+        self.when = replace(rules.calendar, drift_band=from_wad(rules.band))
+        self.decided: Decided | None = None
+        self.asked_at: datetime | None = None
+        self.traded: datetime | None = None
         self.takes_levels = "levels" in inspect.signature(decider.decide).parameters
 
     def walk(self, start: datetime) -> None:
-        reviews, previous = self._reviews(start), start - DAY
+        planned, previous = self._reviews(start), start - DAY
         for row, now in enumerate(self.marks.times):
-            while reviews and reviews[0] < now:
-                self._decide(reviews.pop(0), max(row - 1, 0))
+            while planned and planned[0].reference < now:
+                self._decide(planned.pop(0), max(row - 1, 0))
             self._act(row, previous, now)
             self._mark(row)
             self._trade(row, now)
             if self.rules.lag == timedelta(0):
-                while reviews and reviews[0] == now:
-                    self._decide(reviews.pop(0), row)
+                while planned and planned[0].reference == now:
+                    self._decide(planned.pop(0), row)
                 self._trade(row, now)
             if self.book is not None:
                 self._account(now)
-            while reviews and reviews[0] == now:
-                self._decide(reviews.pop(0), row)
+            while planned and planned[0].reference == now:
+                self._decide(planned.pop(0), row)
+            self._watch(row, now)
             previous = now
         if self.book is None:
             why = next(iter(self.findings), "there is no review between start and end")
@@ -282,18 +305,15 @@ class _Desk:
 
     # --- decisions
 
-    def _reviews(self, start: datetime) -> list[datetime]:
-        """`start`, then every midnight UTC of the calendar up to the last row."""
-        found, day = [start], start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
-        while day <= self.marks.times[-1]:
-            if self.rules.calendar.is_review_day(day.date()):
-                found.append(day)
-            day += DAY
-        return found
+    def _reviews(self, start: datetime) -> list[Dates]:
+        """`start`, then every review of the calendar whose data is known by the last row, by that time."""
+        first = Dates(reference=start, announcement=start, effective=start)
+        later = reviews(self.rules.calendar, start + timedelta(microseconds=1), self.marks.times[-1])
+        return [first, *(review for review in later if review.reference > start)]
 
-    def _decide(self, t: datetime, row: int) -> None:
-        """Asks the decider; queues the trade, or records why there is none. `row`: the newest one at `t`."""
-        weights = self._weights(row)
+    def _decide(self, review: Dates, row: int, *, trigger: str = "") -> None:
+        """Asks the decider; queues the trade, or records why there is none. `row`: the newest one at the reference time."""
+        t, weights = review.reference, self._weights(row)
         try:
             decided = self._ask(t, weights)
         except UNDECIDED as error:
@@ -302,17 +322,82 @@ class _Desk:
                 self.reviews.append(_no_trade(t, None, 0, f"no decision, holdings stay: {error}"))
             return
         self.decisions.append(decided)
+        self.decided = decided
         drift = _drift(weights, decided.target_weights)
-        due = self.marks.row_from(t + self.rules.lag)
-        if self.book is not None and drift < self.rules.band:
-            reason = f"drift {format_weight(drift)} is below the band of {format_weight(self.rules.band)}"
-            self.reviews.append(_no_trade(t, decided, drift, reason))
+        due = self.marks.row_from(max(review.effective, t + self.rules.lag))
+        if self.book is None:
+            why, is_worth = "first purchase", True
+        else:
+            found = self._worth_it(t, row, weights, decided)
+            why, is_worth = found.reason, found.trade
+        if not is_worth:
+            self.reviews.append(_no_trade(t, decided, drift, why))
         elif due is None:
             self.reviews.append(_no_trade(t, decided, drift, "decided too late to be traded before the end"))
         else:
-            self.pending.append(_Pending(decided=decided, time=t, row=due, drift=drift))
+            reason = f"{trigger}; {why}" if trigger else why
+            wanted = self._how_far(weights, decided)
+            self.pending.append(_Pending(decided=decided, wanted=wanted, time=t, row=due, drift=drift, reason=reason))
+
+    def _worth_it(self, t: datetime, row: int, weights: Mapping[str, float], decided: Decided) -> Trigger:
+        """Whether to trade, by what is known at the row: drift, membership, and benefit against what it would cost there."""
+        target = {name: from_wad(weight) for name, weight in decided.target_weights.items() if weight}
+        if not self.when.cost_multiple:
+            return worth_it(weights, target, rules=self.when, cost=0.0)
+        ids = sorted({*weights, *target})
+        history = self.market.history(t, days=self.when.risk_days + 1, fields=("price",), ids=ids)
+        return worth_it(
+            weights, target, rules=self.when, cost=self._expected_cost(row, weights, target), history=history
+        )
+
+    def _expected_cost(self, row: int, weights: Mapping[str, float], target: Mapping[str, float]) -> float:
+        """Part of the value that trading to `target` would cost at the row, gas included whoever pays it."""
+        names = [name for name in sorted({*weights, *target}) if name in self.position]
+        columns = np.array([self.position[name] for name in names], dtype=np.intp)
+        legs = self._legs(names, columns, row, self.marks.times[row], is_free=False)
+        held = np.array([weights.get(name, 0.0) for name in names]) * self.value
+        wanted = np.array([target.get(name, 0.0) for name in names])
+        if not wanted.sum() > 0.0:
+            return 0.0
+        after = value_after(held, wanted / wanted.sum(), legs)
+        gas = 0.0 if legs.gas else self.costs.gas_usd(self._ether(row)) * len(names)
+        return max(1.0 - (after - gas) / math.fsum(held.tolist()), 0.0)
+
+    def _how_far(self, weights: Mapping[str, float], decided: Decided) -> Mapping[str, int]:
+        """The decision's weights, or the edge of their bands where the rules stop there."""
+        if self.when.trade_to == "target" or not weights:
+            return decided.target_weights
+        held = dict(zip(weights, to_wad([round(weight, 12) for weight in weights.values()]), strict=True))
+        return towards(held, decided.target_weights, self.when)
+
+    def _watch(self, row: int, now: datetime) -> None:
+        """Between reviews: drift beyond a band, or signals that changed, where the rules name them."""
+        if not self.when.triggers or self.traded is None or self.decided is None or self.pending:
+            return
+        if self.decisions and self.asked_at == now:
+            return
+        weights = self._weights(row)
+        target = {name: from_wad(weight) for name, weight in self.decided.target_weights.items() if weight}
+        labels = None
+        if "signal" in self.when.triggers:
+            try:
+                labels = _labels_of(self._ask(now, weights))
+            except UNDECIDED as error:
+                self._note(f"{now:%Y-%m-%d}: no signals: {error}")
+        found = due(
+            replace(self.when, calendar="never"),
+            now,
+            last=self.traded,
+            current=weights,
+            target=target,
+            labels=labels,
+            labels_before=_labels_of(self.decided),
+        )
+        if found.trade:
+            self._decide(Dates(reference=now, announcement=now, effective=now), row, trigger=found.reason)
 
     def _ask(self, t: datetime, weights: Mapping[str, float]) -> Decided:
+        self.asked_at = t
         if not self.takes_levels:
             return self.decider.decide(self.market, t, weights)
         return cast("_AsksLevels", self.decider).decide(self.market, t, weights, levels=tuple(self.net))
@@ -343,12 +428,12 @@ class _Desk:
             self._execute(one, row, now)
 
     def _doubtful(self, one: _Pending, row: int) -> list[str]:
-        names = sorted({*self.units, *(name for name, weight in one.decided.target_weights.items() if weight)})
+        names = sorted({*self.units, *(name for name, weight in one.wanted.items() if weight)})
         return [name for name in names if name in self.position and self.marks.doubt[row, self.position[name]]]
 
     def _execute(self, one: _Pending, row: int, now: datetime) -> None:
         is_first = self.book is None
-        wanted = self._buyable(one.decided.target_weights, row, now)
+        wanted = self._buyable(one.wanted, row, now)
         names = sorted({*self.units, *wanted})
         columns = np.array([self.position[name] for name in names], dtype=np.intp)
         prices = self.marks.prices[row, columns]
@@ -444,33 +529,30 @@ class _Desk:
     def _settle(self, one: _Pending, now: datetime, held: Floats, moved: Floats, *, before: float, gas: float) -> None:
         """The line of the review, and the fees on its turnover."""
         is_first = not self.gross
-        if is_first:
-            turnover, reason = 1.0, "first purchase"
-        else:
+        turnover = 1.0
+        if not is_first:
             turnover = float(np.abs((held + moved) / self.value - held / before).sum()) / 2.0
-            reason = f"drift {format_weight(one.drift)} is not below the band of {format_weight(self.rules.band)}"
             sold = float(-np.minimum(moved, 0.0).sum())
-            self._charge(
-                fees.settled(
-                    cast(Book, self.book),
-                    self.terms,
-                    turnover=_part(sold, before),
-                    loss=_part(before - self.value, before),
-                    now=_seconds(now),
-                ),
-                now,
+            book = fees.settled(
+                cast(Book, self.book),
+                self.terms,
+                turnover=_part(sold, before),
+                loss=_part(before - self.value, before),
+                now=_seconds(now),
             )
+            self._charge(book, now)
+        self.traded = now
         self.reviews.append(
             Review(
                 time=one.time,
                 traded_at=now,
                 decision=one.decided.decision_hash,
-                weights=dict(one.decided.target_weights),
+                weights=dict(one.wanted),
                 drift=from_wad(one.drift),
                 turnover=turnover,
                 cost=1.0 - self.value / before,
                 gas=gas,
-                reason=reason,
+                reason=one.reason,
             )
         )
 
@@ -486,7 +568,7 @@ class _Desk:
             if event.id in self.units:
                 self._carry(event, row, now)
             if event.kind in ("migration", "rename"):
-                self.pending = [replace(one, decided=_renamed(one.decided, event)) for one in self.pending]
+                self.pending = [replace(one, wanted=_renamed(one.wanted, event)) for one in self.pending]
 
     def _carry(self, event: Event, row: int, now: datetime) -> None:
         after = event.new_id or event.id
@@ -686,20 +768,18 @@ def _why(name: str, was: float, will: float, reasons: Mapping[str, str], *, is_g
     return f"{format_percent(was)} is {'below' if will > was else 'above'} the target of {format_percent(will)}"
 
 
-def _renamed(decided: Decided, event: Event) -> Decided:
-    """The same decision about the coin that holders have now."""
-    weights = dict(decided.target_weights)
-    if event.id not in weights:
-        return decided
-    moved = weights.pop(event.id)
-    weights[event.new_id] = weights.get(event.new_id, 0) + moved
-    return _Renamed(target_weights=dict(sorted(weights.items())), decision_hash=decided.decision_hash)
+def _renamed(wanted: Mapping[str, int], event: Event) -> Mapping[str, int]:
+    """The same weights of the coin that holders have now."""
+    weights = dict(wanted)
+    if event.id in weights:
+        moved = weights.pop(event.id)
+        weights[event.new_id] = weights.get(event.new_id, 0) + moved
+    return dict(sorted(weights.items()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Renamed:
-    target_weights: Mapping[str, int]
-    decision_hash: str
+def _labels_of(decided: Decided) -> Mapping[str, str] | None:
+    """{id: bullish, neutral or bearish} of a decision that has signals."""
+    return cast("Mapping[str, str] | None", getattr(decided, "labels", None) or None)
 
 
 def _part(value: float, whole: float) -> int:

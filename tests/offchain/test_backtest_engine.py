@@ -237,8 +237,65 @@ def test_review_below_the_band_does_not_trade_and_is_written_down(market: Market
     assert quiet and run.rebalances > 0
     for review in quiet[:-1]:
         assert review.drift < 0.01
-        assert review.reason.endswith("is below the band of 1.0000 %")
+        assert review.reason.endswith("is below the band of 1.00%")
         assert review.decision == HALVES.decide(market, review.time, {}).decision_hash
+
+
+def test_coin_that_enters_or_leaves_is_traded_whatever_the_band(synthetic: Market, lc10: IndexSpec) -> None:
+    """R4, R7: the same worth_it as live; bands are for weights, not for membership."""
+    rules = dataclasses.replace(Rules.of(lc10), band=9 * 10**17)
+    run = backtest(lc10, synthetic, start="2024-04-01", end="2025-06-30", rules=rules)
+    traded = [review for review in run.reviews[1:] if review.traded_at]
+    assert traded and all("enter" in review.reason or "leave" in review.reason for review in traded)
+    quiet = [review for review in run.reviews if not review.traded_at]
+    assert all("below the band of 90.00%" in review.reason for review in quiet[:-1])
+
+
+def test_drift_between_reviews_trades_on_the_day_it_is_seen(market: Market) -> None:
+    """R2: by time or threshold: monthly, and whenever drift reaches 1 %."""
+    often = RebalanceRules(calendar="monthly", triggers=("drift",), drift_band=0.01)
+    run = run_decider(HALVES, market, rules=Rules(calendar=often, band=10**16), costs=FREE)
+    assert run.rebalances > 1
+    for review in run.reviews[1:]:
+        assert review.drift >= 0.01 or review.traded_at is None
+        assert review.reason.startswith("drift") or review is run.reviews[-1]
+    calm = dataclasses.replace(often, cooldown_days=10)
+    rested = run_decider(HALVES, market, rules=Rules(calendar=calm, band=10**16), costs=FREE)
+    traded = [review for review in rested.reviews if review.traded_at]
+    for before, after in zip(traded, traded[1:], strict=False):
+        assert after.time.day == 1 or (after.time - before.traded_at).days >= 10
+    assert rested.rebalances < run.rebalances
+
+
+def test_trading_has_to_be_worth_its_cost(market: Market) -> None:
+    """A5, R4: with cost_multiple the benefit has to pay; at a price of 5 % a leg it never does here."""
+    when = RebalanceRules(calendar="weekly", cost_multiple=1.0, risk_aversion=10.0, risk_days=20)
+    cheap, dear = (
+        run_decider(HALVES, market, start="2024-01-25", rules=Rules(calendar=when), costs=costs)
+        for costs in (FREE, CostModel(fee_bps=500.0, gas_price_gwei=0.0))
+    )
+    assert cheap.rebalances > 0 == dear.rebalances
+    assert any("trading costs" in review.reason for review in dear.reviews)
+
+
+def test_trading_to_the_edge_of_the_band_moves_less(market: Market) -> None:
+    """R4: trade_to = "band"."""
+    edge = RebalanceRules(calendar="daily", trade_to="band", drift_band=0.01)
+    to_edge = run_decider(HALVES, market, rules=Rules(calendar=edge, band=10**16), costs=FREE)
+    moved = [review for review in to_edge.reviews[1:] if review.traded_at]
+    first = to_edge.times.index(moved[0].traded_at)
+    assert abs(to_edge.weights[first, 0] - 0.5) == pytest.approx(0.01, abs=1e-9)
+    assert sorted(moved[0].weights.values()) == [49 * 10**16, 51 * 10**16]
+
+
+def test_weights_may_be_decided_days_before_they_count(market: Market) -> None:
+    """W11, R6: data of three days before the review, traded at the review and not before."""
+    ahead = RebalanceRules(calendar="weekly", weekday="monday", reference_days=3)
+    run = run_decider(HALVES, market, start="2024-01-02", rules=Rules(calendar=ahead), costs=FREE)
+    for review in run.reviews[1:]:
+        if review.traded_at:
+            assert review.time.weekday() == 4 and review.traded_at.weekday() == 0
+            assert review.traded_at - review.time == 3 * DAY
 
 
 def test_review_that_cannot_decide_keeps_the_holdings_and_says_why(lc10: IndexSpec) -> None:
