@@ -28,7 +28,7 @@ from offchain.features import needs as features_need
 from offchain.features.catalogue import find, why_missing
 from offchain.market.history import Floats, History, Needs
 from offchain.signals.arithmetic import MILLION
-from offchain.signals.model import Model
+from offchain.signals.model import Model, Versions
 from offchain.signals.outcome import GRID, Signal, SignalSet
 from offchain.signals.phase import NEEDS as PHASE_NEEDS
 from offchain.signals.phase import market_phase
@@ -75,7 +75,7 @@ class _Opinion:
     unknown: tuple[str, ...]
 
 
-def needs(rules: SignalRules, *, model: Model | None = None) -> Needs:
+def needs(rules: SignalRules, *, model: Model | Versions | None = None) -> Needs:
     """What a history must hold so that nothing is unknown for lack of it. Raises UnknownFeature.
 
     A field that no source has is no reason to stop: leave it out of the history, and what reads it does not vote.
@@ -90,25 +90,28 @@ def assess(
     history: History,
     rules: SignalRules,
     *,
-    model: Model | None = None,
+    model: Model | Versions | None = None,
     tags: Tags | None = None,
     previous: Mapping[str, str] | None = None,
 ) -> SignalSet:
     """The label of every coin of `history` at its time. `previous`: {id: label before}, which `hysteresis` protects.
 
+    `model`: one, or versions of which the newest is asked that has seen nothing of this day; before the first, all are neutral.
+
     Raises UnknownFeature for a feature that is not in the catalogue, ModelError for a model that may not be asked.
     """
-    names = _names(rules, model)
+    chosen = model.at(history.t) if isinstance(model, Versions) else model
+    names = _names(rules, model if chosen is None else chosen)
     past = history.tail(max(needs(rules, model=model).days, PHASE_NEEDS.days))
     phase = market_phase(past, deep=rules.phase_drawdown)
     findings: tuple[str, ...] = ()
-    silence = _silence(rules, model, history)
+    silence = _silence(rules, model, history) or _unheard(rules, chosen, history)
     inputs = _read(past, names, rules, tags) if not silence else None
     if inputs is None:
         signals = {name: _neutral(name, silence) for name in history.ids}
         findings = (f"signals: every coin is neutral: {silence}",) if rules.mode != "off" else ()
     else:
-        opinions = _by_rules(inputs, rules) if model is None or rules.mode == "rules" else _by_model(inputs, model)
+        opinions = _by_rules(inputs, rules) if chosen is None or rules.mode == "rules" else _by_model(inputs, chosen)
         before = previous or {}
         signals = {
             name: _signal(name, opinion, rules, inputs, before=before.get(name, "neutral"))
@@ -120,7 +123,7 @@ def assess(
         signals=signals,
         phase=phase,
         catalogue_hash=catalogue_hash(names),
-        model_hash="" if model is None or rules.mode != "model" else model.model_hash,
+        model_hash="" if chosen is None or rules.mode != "model" else chosen.model_hash,
         findings=findings,
     )
 
@@ -150,7 +153,7 @@ def lenses(signal: Signal) -> dict[str, float]:
     return answer
 
 
-def _names(rules: SignalRules, model: Model | None) -> tuple[str, ...]:
+def _names(rules: SignalRules, model: Model | Versions | None) -> tuple[str, ...]:
     if rules.mode == "off":
         return ()
     if rules.mode == "rules":
@@ -167,15 +170,23 @@ def _names(rules: SignalRules, model: Model | None) -> tuple[str, ...]:
     return names
 
 
-def _silence(rules: SignalRules, model: Model | None, history: History) -> str:
-    """Why nobody may speak at this time; "" when somebody may. Raises ModelError for a model that is the wrong one."""
+def _silence(rules: SignalRules, model: Model | Versions | None, history: History) -> str:
+    """Why nobody may speak at this time; "" when somebody may."""
     if rules.mode == "off":
         return "signals are off"
     late = (history.t.date() - history.dates[-1]).days if len(history) else rules.max_age_days + 1
     if late > rules.max_age_days:
         newest = f"ends {late} days before {utc_text(history.t)}" if len(history) else "is empty"
         return f"the history {newest}; older than {rules.max_age_days} days is not read"
-    if rules.mode == "rules" or model is None:
+    if rules.mode == "model" and isinstance(model, Versions) and model.at(history.t) is None:
+        first = model.models[0].train_cutoff
+        return f"no version of the model may be asked yet; the first ends {first}"
+    return ""
+
+
+def _unheard(rules: SignalRules, model: Model | None, history: History) -> str:
+    """Why this model is not believed; "" when it is. Raises ModelError for one that is wrong here."""
+    if rules.mode != "model" or model is None:
         return ""
     if rules.model_hash and model.model_hash != rules.model_hash:
         raise ModelError(

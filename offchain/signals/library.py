@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from offchain.errors import ModelError, did_you_mean
-from offchain.signals.model import Model
+from offchain.signals.model import Model, Versions
 from offchain.spec.signal_rules import SignalRules
 
 
@@ -66,16 +66,23 @@ def load_model(path: str | os.PathLike[str], *, expected_hash: str = "") -> Mode
         raise ModelError(f"{file.name}: {error}") from error
 
 
-def model_for(rules: SignalRules, folder: str | os.PathLike[str]) -> Model | None:
-    """The model that [signals] names, None when it asks for none. `folder`: where the paths of the index file begin."""
+def model_for(rules: SignalRules, folder: str | os.PathLike[str]) -> Model | Versions | None:
+    """What [signals] names, None when it asks for no model. `folder`: where the paths of the index file begin."""
     if rules.mode != "model":
         return None
-    if rules.model:
-        return load_model(Path(folder) / rules.model, expected_hash=rules.model_hash)
-    for entry in list_models(folder):
-        if entry.model_hash == rules.model_hash:
-            return load_model(Path(folder) / f"{entry.name}.json", expected_hash=rules.model_hash)
-    raise ModelError(f"no model in {folder} has the hash {rules.model_hash} of signals.model_hash; add its file")
+    place = Path(folder) / rules.model
+    if rules.model.endswith(".json"):
+        return load_model(place, expected_hash=rules.model_hash)
+    entries = list_models(place)
+    if rules.model_hash:
+        for entry in entries:
+            if entry.model_hash == rules.model_hash:
+                return load_model(place / f"{entry.name}.json", expected_hash=rules.model_hash)
+        raise ModelError(f"no model in {place} has the hash {rules.model_hash} of signals.model_hash; add its file")
+    if not entries:
+        raise ModelError(f"{place} holds no model; train one into it, or name another folder in signals.model")
+    found = sorted((load_model(place / f"{entry.name}.json") for entry in entries), key=lambda one: one.train_cutoff)
+    return Versions(models=tuple(found))
 
 
 def list_models(folder: str | os.PathLike[str]) -> tuple[Entry, ...]:

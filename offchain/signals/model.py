@@ -129,3 +129,26 @@ class Model:
             "metrics": self.metrics,
             "trials": self.trials,
         }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Versions:
+    """The same kind of model, trained again and again: each time, the newest that may be asked speaks. Sorted by cutoff."""
+
+    models: tuple[Model, ...]
+
+    def __post_init__(self) -> None:
+        cutoffs = [model.train_cutoff for model in self.models]
+        if not cutoffs or cutoffs != sorted(set(cutoffs)):
+            listed = ", ".join(str(cutoff) for cutoff in cutoffs) or "none"
+            raise ModelError(f"versions of a model must end on different days, oldest first; these end {listed}")
+
+    def at(self, t: datetime) -> Model | None:
+        """The newest that has seen nothing of the day of `t` or later; None before the first."""
+        usable = [model for model in self.models if model.train_cutoff < t.date()]
+        return usable[-1] if usable else None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What any of them reads, sorted."""
+        return tuple(sorted({name for model in self.models for name in model.features}))

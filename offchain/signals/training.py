@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from offchain.signals.engines import Engine
 from offchain.signals.evaluation import Evaluation, directional_auc, evaluate, volatility_baseline
 from offchain.signals.folds import Fold, split, walk
 from offchain.signals.learning import Learner, fit
-from offchain.signals.model import Model
+from offchain.signals.model import Model, Versions
 from offchain.signals.outcome import GRID
 from offchain.signals.targets import (
     BEARISH,
@@ -248,6 +249,43 @@ def train(
         importance=importance(panel, fold, engine, curves, features, seed=rules.learner.seed),
         metrics={} if tested is None else tested.evaluation.metrics,
         trials=trials,
+    )
+
+
+def train_versions(
+    history: History,
+    features: Sequence[str],
+    rules: TrainingRules | None = None,
+    *,
+    every_days: int = 30,
+    members: Mask | None = None,
+    tags: Tags | None = None,
+) -> Versions:
+    """What would have been in use: from the first possible day on, a model trained and tested every `every_days` days on what
+    was known then. A backtest over the same days asks each only after its end.
+    """
+    rules = rules or TrainingRules()
+    found = []
+    for days in range(rules.first_test_days + 2 * rules.test_days, len(history) + 1, every_days):
+        past, then = head(history, days), None if members is None else members[:days]
+        panel = prepare(past, features, rules, members=then, tags=tags)
+        tested = walk_forward(past, features, rules, panel=panel)
+        found.append(train(past, features, rules, tested=tested, panel=panel))
+    if not found:
+        raise ModelError(
+            f"the history has {len(history)} days; the first version takes {rules.first_test_days + 2 * rules.test_days}"
+        )
+    return Versions(models=tuple(found))
+
+
+def head(history: History, days: int) -> History:
+    """The first `days` of a history, as it was known at 00:00 UTC of the last of them."""
+    return History(
+        t=datetime.combine(history.dates[days - 1], time(), UTC),
+        dates=history.dates[:days],
+        ids=history.ids,
+        panels={name: values[:days].copy() for name, values in history.panels.items()},
+        series={name: values[:days].copy() for name, values in history.series.items()},
     )
 
 

@@ -12,7 +12,10 @@ SIGNAL_LABELS = ("bearish", "neutral", "bullish")
 
 _FEATURE = Text(pattern=r"[a-z][a-z0-9_]{0,59}", rule='a feature of the catalogue, such as "momentum_90d"')
 _USE = Numbers(name=_FEATURE, value=Number(low=-1, high=1), example="{ momentum_90d = 0.4, rsi_14 = -0.1 }")
-_FILE = Text(pattern=r"(?:[A-Za-z0-9_./-]{1,200}\.json)?", rule='a path that ends in .json, such as "models/lc10.json"')
+_FILE = Text(
+    pattern=r"(?:[A-Za-z0-9_./-]{1,200}(?:\.json|/))?",
+    rule='a path that ends in .json, such as "models/ai.json", or a folder of versions that ends in /',
+)
 _HASH = Text(pattern=r"(?:0x[0-9a-f]{64})?", rule="0x and 64 hex digits in lower case, as the model's card shows it")
 
 
@@ -81,7 +84,12 @@ class SignalRules:
         doc="A feature known of fewer coins on a day is not compared, so it does not count.",
         later=True,
     )
-    model: str = key(_FILE, default="", doc="File of the trained model, beside the index file.", later=True)
+    model: str = key(
+        _FILE,
+        default="",
+        doc="File of the trained model, beside the index file; a folder: its newest that may be asked.",
+        later=True,
+    )
     model_hash: str = key(
         _HASH, default="", doc="The only model that may be used, by its hash; empty: the one in the file.", later=True
     )

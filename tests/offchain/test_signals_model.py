@@ -24,9 +24,9 @@ from threadpoolctl import threadpool_limits
 from offchain.errors import ModelError
 from offchain.market import Market
 from offchain.market.history import History
-from offchain.signals import Model, assess, list_models, load_model, model_for, needs, save_model
+from offchain.signals import Model, Versions, assess, list_models, load_model, model_for, needs, save_model
 from offchain.signals.learning import Learner
-from offchain.signals.training import TrainingRules, prepare, train, walk_forward
+from offchain.signals.training import TrainingRules, prepare, train, train_versions, walk_forward
 from offchain.spec.signal_rules import SignalRules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -255,6 +255,34 @@ def test_assess_by_a_model_reads_the_past_only_and_no_order(model: Model, whole:
     price = whole.panel("price").copy()
     price[DAYS + 10 :] *= 1_000.0
     assert assess(cut(history_of(price), DAYS + 10), RULES, model=model) == once
+
+
+def test_versions_ask_the_newest_model_that_could_exist_and_nobody_before_the_first(
+    whole: History, tmp_path: Path
+) -> None:
+    """M5: a model that is trained again and again; a backtest hears each only after its end, and its hash is cited."""
+    rules = replace(QUICK, first_test_days=180, test_days=60)
+    versions = train_versions(whole, FEATURES, rules, every_days=60)
+    ends = [model.train_cutoff for model in versions.models]
+    assert ends == [whole.dates[days - 1] for days in (300, 360, 420)]
+    assert (
+        versions.models[1].model_hash
+        == train(cut(whole, 360), FEATURES, rules, tested=walk_forward(cut(whole, 360), FEATURES, rules)).model_hash
+    )
+    listen = replace(RULES, model="models/", require_payoff=False)
+    for model in versions.models[::-1]:
+        save_model(model, tmp_path / "models", f"ai-{model.train_cutoff}")
+    found = model_for(listen, tmp_path)
+    assert isinstance(found, Versions)
+    for days, place in ((301, 0), (360, 0), (361, 1), (421, 2)):
+        asked = assess(cut(whole, days), listen, model=found)
+        assert asked.model_hash == versions.models[place].model_hash
+    early = assess(cut(whole, 300), listen, model=found)
+    assert early.model_hash == ""
+    assert all(signal.is_fallback for signal in early.signals.values())
+    assert f"no version of the model may be asked yet; the first ends {ends[0]}" in early.findings[0]
+    with pytest.raises(ModelError, match="must end on different days, oldest first"):
+        Versions(models=versions.models[::-1])
 
 
 @pytest.mark.parametrize("days", [0, -1, -200])
