@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from offchain.features.windows import across, before, natural_log, newest
+from offchain.features.windows import across, before, difference, natural_log, newest
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import Floats, History, Needs
 
@@ -113,21 +113,24 @@ def delay(name: str) -> int:
 
 
 class Past:
-    """A history with what several features need worked out once. Every array has all its days."""
+    """A history with what several features need worked out once, each for as many of the newest days as were asked for."""
 
     def __init__(self, history: History, *, tags: Tags | None = None) -> None:
         self.history = history
         self.tags = tags
-        self._kept: dict[tuple[str, str], Floats] = {}
+        self._fields: dict[str, Floats] = {}
+        self._kept: dict[str, Floats] = {}
         self._runs: dict[str, NDArray[np.int64]] = {}
 
     def field(self, name: str) -> Floats:
-        """days × coins as they were known on each day, days × 1 for a series."""
-        return self._keep("field", name, lambda: _as_known(self.history, name))
+        """All days × coins as they were known on each day, days × 1 for a series."""
+        if name not in self._fields:
+            self._fields[name] = _as_known(self.history, name)
+        return self._fields[name]
 
-    def log(self, name: str) -> Floats:
-        """Natural logarithm; unknown where the field is not above 0."""
-        return self._keep("log", name, lambda: natural_log(self.field(name)))
+    def log(self, name: str, days: int) -> Floats:
+        """Natural logarithm of the newest days; unknown where the field is not above 0."""
+        return self._newest(f"log {name}", days, lambda count: natural_log(newest(self.field(name), count)))
 
     def known_days(self, name: str) -> NDArray[np.int64]:
         """Days in a row, up to each day, on which this field was known."""
@@ -137,26 +140,29 @@ class Past:
             self._runs[name] = rows - np.maximum.accumulate(np.where(np.isnan(values), rows, 0), axis=0)
         return self._runs[name]
 
-    @property
-    def market_return(self) -> Floats:
-        """days − 1 × 1: return of all coins since the day before, weighted by the market caps of the day before."""
-        return self._keep("market", "return", self._market_return)
+    def market_return(self, days: int) -> Floats:
+        """days × 1: return of all coins since the day before, weighted by the market caps of the day before."""
+        return self._newest("market return", days, self._market_return)
 
-    @property
-    def market_cap(self) -> Floats:
+    def market_cap(self, days: int) -> Floats:
         """days × 1: market caps of all coins that have one, USD."""
-        return self._keep("market", "cap", lambda: across(self.field("market_cap")))
+        return self._newest("market cap", days, lambda count: across(newest(self.field("market_cap"), count)))
 
-    def _market_return(self) -> Floats:
-        price, cap = self.field("price"), before(self.field("market_cap"), 1)
+    def _market_return(self, days: int) -> Floats:
+        # the oldest day of a history has no day before it
+        count = min(days + 1, len(self.history))
+        price, cap = newest(self.field("price"), count), before(newest(self.field("market_cap"), count), 1)
         moved = price[1:] / before(price, 1) - 1.0
         weights = np.where(np.isnan(moved), np.nan, cap)
         return across(weights * moved) / across(weights)
 
-    def _keep(self, kind: str, name: str, work: Callable[[], Floats]) -> Floats:
-        if (kind, name) not in self._kept:
-            self._kept[kind, name] = work()
-        return self._kept[kind, name]
+    def _newest(self, name: str, days: int, work: Callable[[int], Floats]) -> Floats:
+        """The newest days of what `work` gives for a number of days; worked out again, for twice as many, when too few."""
+        kept = self._kept.get(name)
+        if kept is None or len(kept) < days:
+            count = days if kept is None else max(days, 2 * len(kept))
+            kept = self._kept[name] = work(min(count, len(self.history)))
+        return newest(kept, days)
 
 
 class Days:
@@ -173,7 +179,7 @@ class Days:
 
     def log(self, name: str) -> Floats:
         """The same as logarithms."""
-        return newest(self._past.log(name), self.days(name))
+        return self._past.log(name, self.days(name))
 
     def days(self, name: str) -> int:
         """How many days of this field are in sight."""
@@ -181,18 +187,18 @@ class Days:
 
     @property
     def returns(self) -> Floats:
-        """Daily log returns of the price, one fewer than its days. One unit of log return: 1."""
-        return difference_of(self.log("price"))
+        """Daily log returns of the price, one fewer than its days."""
+        return difference(self.log("price"), 1)
 
     @property
     def market_return(self) -> Floats:
         """Daily returns of the market, one fewer than the declared days of price; × 1."""
-        return newest(self._past.market_return, min(self.days("price"), self.days("market_cap")) - 1)
+        return self._past.market_return(min(self.days("price"), self.days("market_cap")) - 1)
 
     @property
     def total_cap(self) -> Floats:
         """Market cap of all coins on the declared days; × 1."""
-        return newest(self._past.market_cap, self.days("market_cap"))
+        return self._past.market_cap(self.days("market_cap"))
 
     def bitcoin(self, x: Floats) -> Floats:
         """The column of bitcoin in days × coins; unknown where the history has no bitcoin."""
@@ -211,11 +217,6 @@ class Days:
             for tag in sorted(set(tags.get(coin, ()))):
                 members.setdefault(tag, []).append(column)
         return {tag: tuple(members[tag]) for tag in sorted(members)}
-
-
-def difference_of(x: Floats) -> Floats:
-    """x − x of the day before."""
-    return x[1:] - x[:-1]
 
 
 def _as_known(history: History, name: str) -> Floats:

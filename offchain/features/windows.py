@@ -192,7 +192,8 @@ def natural_log(x: Floats) -> Floats:
     square = s * s
     series = np.full(s.shape, 1.0 / 23.0)
     for odd in range(21, 1, -2):
-        series = 1.0 / odd + square * series
+        series *= square
+        series += 1.0 / odd
     return np.asarray(e * _LN2_HIGH + (2.0 * s + (2.0 * s * square * series + e * _LN2_LOW)))
 
 
