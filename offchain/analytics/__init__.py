@@ -5,5 +5,8 @@ periods       daily, weekly, monthly returns and since the start
 attribution   what the result came from: coin by coin, decision by decision
 exposure      correlation, overlap and concentration over several indexes
 fees          what fees do to an investor and bring an operator
+tracking      from the level of an index to what its token is worth
+books         a run of a backtest as attribution, tracking and trades
+limits        limits over everything that several indexes hold
 taxes         lots, disposals, trade ledger
 """

@@ -66,12 +66,12 @@ def lines_of(run: Run, benchmark: Floats | None = None) -> dict[str, Floats]:
     `benchmark`: its levels at the run's times. Selection and weighting trade at the price of their decision, at every review
     and for nothing; timing is what the wait for the next price and the band against small trades made of that.
     """
-    targets = _targets(run)
+    targets = targets_of(run)
     start = float(run.parameters["value_usd"])
     equal = [(row, equal_parts(sorted(weights))) for row, weights in targets]
     lines = {
-        "selection": paper_levels(run.ids, run.prices, _held_only(run, equal)),
-        "weighting": paper_levels(run.ids, run.prices, _held_only(run, targets)),
+        "selection": paper_levels(run.ids, run.prices, tradable_targets(run, equal)),
+        "weighting": paper_levels(run.ids, run.prices, tradable_targets(run, targets)),
         "timing": run.gross / BASE,
         "trading": run.nav / start,
         "fees": run.net / BASE,
@@ -86,7 +86,7 @@ def decisions_of(run: Run, benchmark: Floats | None = None) -> Decided:
     return by_decision({name: line.tolist() for name, line in lines_of(run, benchmark).items()})
 
 
-def _targets(run: Run) -> list[tuple[int, dict[str, float]]]:
+def targets_of(run: Run) -> list[tuple[int, dict[str, float]]]:
     """(row, weights) of every review that decided; the first on row 0, where the run begins."""
     found: dict[int, dict[str, float]] = {}
     for review in run.reviews:
@@ -97,7 +97,7 @@ def _targets(run: Run) -> list[tuple[int, dict[str, float]]]:
     return sorted(found.items())
 
 
-def _held_only(run: Run, targets: list[tuple[int, dict[str, float]]]) -> list[tuple[int, Mapping[str, float]]]:
+def tradable_targets(run: Run, targets: list[tuple[int, dict[str, float]]]) -> list[tuple[int, Mapping[str, float]]]:
     """Without coins that could not be bought at any time of the run, or have no price yet; the others share their part."""
     columns = {name: k for k, name in enumerate(run.ids)}
     kept: list[tuple[int, Mapping[str, float]]] = []

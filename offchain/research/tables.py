@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from offchain.analytics.exposure import concentration
 from offchain.analytics.fees import Bill, bill
 from offchain.analytics.measures import DEFINITIONS, Measure
+from offchain.analytics.tracking import tracking_of
 from offchain.backtest import Review
 from offchain.methodology import Decision
 from offchain.pages import LEFT, Table
@@ -15,6 +16,13 @@ from offchain.risk.tables import Cell
 from offchain.units import WAD
 
 ABSENT = "–"
+TRACKING = {
+    "timing": "timing: traded after the decision",
+    "drift": "drift: bands, dust, what could not be bought",
+    "slippage": "slippage: fee, spread and impact of trades",
+    "fees": "fees of the index",
+    "oracle": "oracle: the chain's prices against the market's",
+}
 DUST = 1e-6  # weights below it are not told
 
 
@@ -178,6 +186,26 @@ def costs_table(told: Study) -> Table:
     rows.append((f"gas ({by_whom})", f"${gas:,.2f}", f"{gas / mean:.3%}", f"{gas / mean / years:.3%}"))
     rows.append(("turnover, one-way", "", f"{run.turnover:.1%}", f"{run.turnover / years:.1%}"))
     return ("", "USD", "of mean value", "a year"), rows
+
+
+def tracking_table(told: Study) -> Table:
+    """From the level to the token, in bps: in all, a year, and the part of the tracking error."""
+    found = tracking_of(told.run)
+    rows = [
+        (
+            TRACKING[name],
+            f"{part * 1e4:+.1f}",
+            f"{found.yearly[name] * 1e4:+.1f}",
+            f"{found.shares[name]:.0%}" if name in found.shares else ABSENT,
+        )
+        for name, part in found.parts.items()
+    ]
+    error = ABSENT if found.error.value is None else f"{found.error.value * 1e4:.1f}"
+    rows.append(
+        ("ln(NAV per token / level)", f"{found.total * 1e4:+.1f}", f"{sum(found.yearly.values()) * 1e4:+.1f}", "")
+    )
+    rows.append(("tracking error", "", error, ""))
+    return ("", "bps", "bps a year", "of the error"), rows
 
 
 def bill_table(told: Study, *, usd: float = 10_000.0) -> Table:
