@@ -1,33 +1,21 @@
-"""From an index file and a market to a decision. The same object decides in a backtest and live.
-
-    methodology = Methodology(load_spec("offchain/indexes/lc10.toml"))
-    decision = methodology.decide(market, t, holdings)       reads market.until(t) and nothing else
-    methodology.verify(decision, market)                     recomputes it, from a market or a published snapshot
-
-A decision is pure: the same spec, snapshot, holdings and tradable coins give the same integers and the same hash on
-every machine.
-"""
+"""What the index should hold from a time on, why, and the hashes that bind it to its rules and inputs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
 from offchain.canonical import Json, canonical_json, keccak_hex, utc_text, utc_time
-from offchain.errors import DecisionMismatch, EmptyUniverse
-from offchain.market.snapshot import Market, MarketSnapshot, Time
-from offchain.spec.model import IndexSpec
+from offchain.errors import DecisionMismatch
+from offchain.steps import Step
 from offchain.units import WAD, format_usd, format_weight
-from offchain.universe.selection import Universe, Verdict, select
-from offchain.weights.schemes import target_weights
+from offchain.universe.selection import Universe, Verdict
 
 FORMAT = "ballast-decision/1"
-
-Holdings = Mapping[str, object] | Collection[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +24,8 @@ class Decision:
 
     `target_weights`: {id: D18}, sorted by id, summing to exactly 1e18. `incumbents`: ids held at `t`. `tradable`: ids
     on the chain, None when none was meant. `findings`: doubts about the data of members and of coins just outside.
+    `steps`: how the weights came about; `labels`, `phase`: what the signals said of each candidate and of the market, empty
+    without signals; `model_hash`: the trained model that was asked, "" for written rules.
     """
 
     symbol: str
@@ -47,6 +37,10 @@ class Decision:
     spec_hash: str
     inputs_hash: str
     findings: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    phase: str = ""
+    model_hash: str = ""
 
     @cached_property
     def decision_hash(self) -> str:
@@ -61,13 +55,15 @@ class Decision:
                 "incumbents": self.incumbents,
                 "tradable": self.tradable,
                 "target_weights": self.target_weights,
+                **({"model_hash": self.model_hash} if self.model_hash else {}),
             }
         )
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Ids by rank."""
-        return self.universe.members
+        """Ids by rank, then what is held beside them, such as the stable side, by id."""
+        beside = sorted(set(self.target_weights) - set(self.universe.members))
+        return (*self.universe.members, *beside)
 
     @property
     def entered(self) -> tuple[str, ...]:
@@ -85,6 +81,13 @@ class Decision:
         known = {verdict.id: verdict.reason for verdict in self.universe.verdicts}
         return known | {name: self.universe.verdict(name).reason for name in self.left}
 
+    def why(self, coin_id: str) -> str:
+        """One line on one coin: its place in the universe, or the stage that put it in."""
+        if coin_id in self.universe.members or coin_id not in self.target_weights:
+            return self.universe.verdict(coin_id).reason
+        said = [step.reasons[coin_id] for step in self.steps if coin_id in step.reasons]
+        return said[-1] if said else self.universe.verdict(coin_id).reason
+
     def to_json(self) -> str:
         """Canonical JSON with every verdict; `Decision.from_json` reads it back equal."""
         rows = [[getattr(verdict, name) for name in _VERDICT] for verdict in self.universe.verdicts]
@@ -95,6 +98,7 @@ class Decision:
                 "t": self.t,
                 "target_weights": self.target_weights,
                 "members": self.universe.members,
+                **self._explanation(),
                 "columns": _VERDICT,
                 "verdicts": rows,
                 "incumbents": self.incumbents,
@@ -123,6 +127,11 @@ class Decision:
             )
         return decision
 
+    def _explanation(self) -> dict[str, object]:
+        """What only some rules have; rules without it keep the form they always had."""
+        parts = {"steps": self.steps, "labels": self.labels, "phase": self.phase, "model_hash": self.model_hash}
+        return {name: part for name, part in parts.items() if part}
+
     def __str__(self) -> str:
         head = [
             f"{self.symbol} at {utc_text(self.t)}",
@@ -134,8 +143,9 @@ class Decision:
         for name in self.members:
             verdict = self.universe.verdict(name)
             cap = "" if verdict.market_cap is None else format_usd(verdict.market_cap)
-            weight = format_weight(self.target_weights[name])
-            rows.append((str(verdict.rank), verdict.symbol, name, weight, cap, verdict.reason))
+            weight = format_weight(self.target_weights.get(name, 0))
+            rank = "" if verdict.rank is None else str(verdict.rank)
+            rows.append((rank, verdict.symbol, name, weight, cap, self.why(name)))
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         left = [f"left: {name}: {self.universe.verdict(name).reason}" for name in self.left]
@@ -143,101 +153,6 @@ class Decision:
 
 
 _VERDICT = tuple(row.name for row in fields(Verdict))
-
-
-class Methodology:
-    """The rules of one index."""
-
-    def __init__(self, spec: IndexSpec) -> None:
-        self.spec = spec
-
-    def snapshot(self, market: Market, t: Time) -> MarketSnapshot:
-        """What `decide` reads: publish its JSON next to the decision."""
-        return market.snapshot(t, volume_days=self.spec.universe.volume_days)
-
-    def decide(
-        self, market: Market, t: Time, holdings: Holdings = (), *, tradable: Collection[str] | None = None
-    ) -> Decision:
-        """The decision at `t`. `holdings`: ids held now, or {id: amount or weight} where zero is not held.
-
-        `tradable`: ids with a token and a feed on the chain; None does not ask. Raises EmptyUniverse,
-        InfeasibleWeights or MissingHistory, each with the numbers.
-        """
-        return self.decide_on(self.snapshot(market, t), holdings, tradable=tradable)
-
-    def decide_on(
-        self, snapshot: MarketSnapshot, holdings: Holdings = (), *, tradable: Collection[str] | None = None
-    ) -> Decision:
-        """The same from a published snapshot, without the market."""
-        if snapshot.volume_days != self.spec.universe.volume_days:
-            raise DecisionMismatch(
-                f"the snapshot's volumes are medians of {snapshot.volume_days} days, "
-                f"universe.volume_days is {self.spec.universe.volume_days}; take it with methodology.snapshot"
-            )
-        incumbents = _held(holdings)
-        on_chain = None if tradable is None else tuple(sorted(set(tradable)))
-        universe = select(snapshot, self.spec.universe, incumbents=incumbents, tradable=on_chain)
-        if not universe.members:
-            raise EmptyUniverse(_nobody(self.spec, universe))
-        caps = {name: cast(float, snapshot[name].market_cap) for name in universe.members}
-        return Decision(
-            symbol=self.spec.symbol,
-            t=snapshot.t,
-            target_weights=target_weights(caps, self.spec.weights),
-            universe=universe,
-            incumbents=incumbents,
-            tradable=on_chain,
-            spec_hash=self.spec.spec_hash,
-            inputs_hash=snapshot.inputs_hash,
-            findings=_findings(universe, self.spec.universe.top + self.spec.universe.buffer),
-        )
-
-    def verify(self, decision: Decision, source: Market | MarketSnapshot) -> None:
-        """Recomputes `decision` and returns quietly, or raises DecisionMismatch naming each difference."""
-        snapshot = source if isinstance(source, MarketSnapshot) else self.snapshot(source, decision.t)
-        again = self.decide_on(snapshot, decision.incumbents, tradable=decision.tradable)
-        differences = _differences(decision, again)
-        if differences:
-            raise DecisionMismatch(
-                f"{decision.symbol} at {utc_text(decision.t)} does not follow from its inputs: "
-                + "; ".join(differences)
-            )
-
-
-def verify(decision: Decision, source: Market | MarketSnapshot, *, spec: IndexSpec) -> None:
-    """Recomputes `decision` by the rules of `spec`; raises DecisionMismatch naming each difference."""
-    Methodology(spec).verify(decision, source)
-
-
-def _held(holdings: Holdings) -> tuple[str, ...]:
-    if isinstance(holdings, str):
-        raise TypeError(f'holdings = "{holdings}" is one text; give a collection of ids or {{id: amount}}')
-    if isinstance(holdings, Mapping):
-        return tuple(sorted(name for name, amount in holdings.items() if amount))
-    return tuple(sorted(set(holdings)))
-
-
-def _findings(universe: Universe, depth: int) -> tuple[str, ...]:
-    near = [verdict for verdict in universe.verdicts if verdict.rank is not None and verdict.rank <= depth]
-    return tuple(f"{verdict.id}: {verdict.note}" for verdict in near if verdict.note)
-
-
-def _nobody(spec: IndexSpec, universe: Universe) -> str:
-    largest = sorted(universe.verdicts, key=lambda verdict: (-(verdict.market_cap or 0.0), verdict.id))[:3]
-    why = "; ".join(f"{verdict.id}: {verdict.reason}" for verdict in largest) or "the market holds no coin at all"
-    return f"{spec.symbol}: none of {len(universe.verdicts)} coins passes [universe]; the largest are out because {why}"
-
-
-def _differences(given: Decision, again: Decision) -> list[str]:
-    found = []
-    for name in ("symbol", "t", "spec_hash", "inputs_hash"):
-        if getattr(given, name) != getattr(again, name):
-            found.append(f"{name} is {getattr(given, name)}, recomputed {getattr(again, name)}")
-    for coin in sorted({*given.target_weights, *again.target_weights}):
-        before, after = given.target_weights.get(coin, 0), again.target_weights.get(coin, 0)
-        if before != after:
-            found.append(f"weight of {coin} is {before}, recomputed {after}")
-    return found
 
 
 def _read_decision(data: Mapping[str, Json]) -> Decision:
@@ -258,6 +173,19 @@ def _read_decision(data: Mapping[str, Json]) -> Decision:
         spec_hash=str(data["spec_hash"]),
         inputs_hash=str(data["inputs_hash"]),
         findings=tuple(cast("list[Any]", data["findings"])),
+        steps=tuple(_read_step(step) for step in cast("list[Any]", data.get("steps", []))),
+        labels=dict(sorted(cast("dict[str, str]", data.get("labels", {})).items())),
+        phase=str(data.get("phase", "")),
+        model_hash=str(data.get("model_hash", "")),
+    )
+
+
+def _read_step(row: Mapping[str, Any]) -> Step:
+    return Step(
+        stage=str(row["stage"]),
+        summary=str(row["summary"]),
+        weights={str(name): float(part) for name, part in sorted(row["weights"].items())},
+        reasons={str(name): str(reason) for name, reason in sorted(row["reasons"].items())},
     )
 
 
