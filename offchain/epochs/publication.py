@@ -1,11 +1,12 @@
 """Everything a decision was made from besides the index file, in one file that is named by its hash.
 
-    publication = Publication.of(decision, snapshot, tokens)
+    publication = Publication.of(decision, inputs, tokens)
     path = publication.write(folder)            <folder>/0x….json
     Publication.read(path)
 
-The hash is what goes on the chain as `inputsHash`. It covers the market snapshot (by the snapshot's own hash), what the
-index held, what could be traded, and which token stands for which coin: change any of it and the hash is another.
+The hash is what goes on the chain as `inputsHash`. It covers the inputs (by their own hash: the market snapshot, and what the
+rules looked back on), what the index held, what could be traded, and which token stands for which coin: change any of it and
+the hash is another.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from offchain.canonical import canonical_json, keccak_hex
 from offchain.errors import MarketDataError
 from offchain.market.snapshot import MarketSnapshot
-from offchain.methodology import Decision
+from offchain.methodology import Decision, Inputs
 
 FORMAT = "ballast-publication/1"
 
@@ -28,37 +29,43 @@ FORMAT = "ballast-publication/1"
 class Publication:
     """`incumbents`: ids held; `tradable`: ids that could be held, None if that was not asked; `tokens`: {id: address}."""
 
-    snapshot: MarketSnapshot
+    inputs: Inputs
     incumbents: tuple[str, ...]
     tradable: tuple[str, ...] | None
     tokens: Mapping[str, str]
 
     @classmethod
-    def of(cls, decision: Decision, snapshot: MarketSnapshot, tokens: Mapping[str, str]) -> Publication:
+    def of(cls, decision: Decision, inputs: Inputs | MarketSnapshot, tokens: Mapping[str, str]) -> Publication:
         """What `decision` was made from. `tokens`: at least those with a weight; others are left out."""
-        if decision.inputs_hash != snapshot.inputs_hash:
+        given = Inputs(snapshot=inputs) if isinstance(inputs, MarketSnapshot) else inputs
+        if decision.inputs_hash != given.inputs_hash:
             raise MarketDataError(
-                f"the decision was made from inputs {decision.inputs_hash}, the snapshot hashes to {snapshot.inputs_hash}; "
-                "publish the snapshot the decision was made from"
+                f"the decision was made from inputs {decision.inputs_hash}, these hash to {given.inputs_hash}; "
+                "publish the inputs the decision was made from"
             )
         missing = sorted(name for name, weight in decision.target_weights.items() if weight and name not in tokens)
         if missing:
             raise MarketDataError(f"no token for {', '.join(missing)}; say which token stands for each coin")
         return cls(
-            snapshot=snapshot,
+            inputs=given,
             incumbents=decision.incumbents,
             tradable=decision.tradable,
             tokens={name: tokens[name] for name, weight in sorted(decision.target_weights.items()) if weight},
         )
 
+    @property
+    def snapshot(self) -> MarketSnapshot:
+        """The facts of the day."""
+        return self.inputs.snapshot
+
     @cached_property
     def inputs_hash(self) -> str:
-        """keccak256 of the canonical document with the snapshot's hash in place of the snapshot."""
-        return keccak_hex({**self._document(), "snapshot": self.snapshot.inputs_hash})
+        """keccak256 of the canonical document with the hash of the inputs in place of the inputs."""
+        return keccak_hex({**self._document(), "snapshot": self.inputs.inputs_hash})
 
     def to_json(self) -> str:
-        """Canonical JSON with the whole snapshot."""
-        return canonical_json({**self._document(), "snapshot": json.loads(self.snapshot.to_json())})
+        """Canonical JSON with the inputs in full."""
+        return canonical_json({**self._document(), "snapshot": json.loads(self.inputs.to_json())})
 
     @classmethod
     def from_json(cls, text: str) -> Publication:
@@ -68,7 +75,7 @@ class Publication:
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']!r}, expected {FORMAT!r}")
             return cls(
-                snapshot=MarketSnapshot.from_json(json.dumps(data["snapshot"])),
+                inputs=Inputs.from_json(json.dumps(data["snapshot"])),
                 incumbents=tuple(map(str, data["incumbents"])),
                 tradable=None if data["tradable"] is None else tuple(map(str, data["tradable"])),
                 tokens={str(name): str(address) for name, address in sorted(data["tokens"].items())},
@@ -95,7 +102,7 @@ class Publication:
     def _document(self) -> dict[str, object]:
         return {
             "format": FORMAT,
-            "t": self.snapshot.t,
+            "t": self.inputs.t,
             "incumbents": self.incumbents,
             "tradable": self.tradable,
             "tokens": self.tokens,

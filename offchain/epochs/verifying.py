@@ -127,7 +127,7 @@ def verify_epoch(
 
 
 def _decide(publication: Publication, spec: IndexSpec) -> Decision:
-    decision = Methodology(spec).decide_on(publication.snapshot, publication.incumbents, tradable=publication.tradable)
+    decision = Methodology(spec).decide_on(publication.inputs, publication.incumbents, tradable=publication.tradable)
     missing = [name for name, weight in decision.target_weights.items() if weight and name not in publication.tokens]
     if missing:
         raise BallastError(f"the publication has no token for {', '.join(missing)}")

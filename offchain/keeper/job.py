@@ -22,6 +22,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
+from offchain import risk
 from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
 from offchain.epochs import Publication
@@ -44,7 +45,7 @@ from offchain.keeper.report import Report, build_report, plan_events
 from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
 from offchain.market.snapshot import Market, Time, as_utc
-from offchain.methodology import Decision, Methodology
+from offchain.methodology import Decision, Holdings, Methodology
 from offchain.spec.model import IndexSpec
 from offchain.trading.plan import Trade
 from offchain.trading.targets import drift_of
@@ -158,15 +159,17 @@ class Keeper:
         """The weights the methodology wants at the block's time, or at `t`."""
         situation = situation or self.read()
         when = utc(situation.time) if t is None else as_utc(t)
-        return self.methodology.decide(self._market_at(when), when, situation.held, tradable=situation.tradable)
+        return self.methodology.decide(
+            self._market_at(when), when, self._holdings(situation), tradable=situation.tradable
+        )
 
     def publish(self, situation: Situation | None = None) -> tuple[Decision, Publication]:
         """The decision, and everything it was made from: what is proposed to the weight registry, and published beside."""
         situation = situation or self.read()
         decision = self.decide(situation)
-        snapshot = self.methodology.snapshot(self._market_at(decision.t), decision.t)
+        inputs = self.methodology.inputs(self._market_at(decision.t), decision.t, self._holdings(situation))
         tokens = {coin.id: coin.address for coin in situation.coins.values()}
-        return decision, Publication.of(decision, snapshot, tokens)
+        return decision, Publication.of(decision, inputs, tokens)
 
     def plan(
         self, situation: Situation | None = None, decision: Decision | None = None, t: Time | None = None
@@ -413,6 +416,15 @@ class Keeper:
         snapshot = self.methodology.snapshot(self._market_at(when), when)
         coins = {situation.coins[token].id for token in wanted_by(situation, decision)} | set(situation.held)
         guards.require_prices_agree(situation, snapshot, coins, self.settings)
+
+    def _holdings(self, situation: Situation) -> Holdings:
+        """In parts where the rules ask for parts, else as ids."""
+        if risk.uses_levels(self.spec.risk):
+            raise KeeperError(
+                f"{self.spec.symbol} stops by its own level (risk.drawdown_limit, risk.stop_loss), which is not on the chain; "
+                "run it through the weight registry with decisions that are given the levels, or set both to 0"
+            )
+        return weights_by_coin(situation) if self.methodology.remembers else situation.held
 
     def _market_at(self, when: Time) -> Market:
         return self._market(when) if callable(self._market) else self._market

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import cast
 
 from offchain.canonical import Json, canonical_json, keccak_hex
 from offchain.errors import MarketDataError
 from offchain.market.history import History
 from offchain.market.snapshot import MarketSnapshot
+from offchain.universe.records import Records
 
 FORMAT = "ballast-inputs/1"
 
@@ -27,14 +29,17 @@ FORMAT = "ballast-inputs/1"
 class Inputs:
     """`history`: what signals, weights and risk look back on. `held`: {id: part of 1} now, for limits on change.
 
-    `levels`: the index's own level on the days up to `t`, oldest first, for stops. `sleeves`: the inputs of the indexes
-    that this one is made of, by symbol.
+    `levels`: the index's own level on the days up to `t`, oldest first, for stops. `labels`: {id: label} of the decision
+    before, which hysteresis protects. `records`: what people said. `sleeves`: the inputs of the indexes that this one is
+    made of, by the name in [[sleeves]].
     """
 
     snapshot: MarketSnapshot
     history: History | None = None
     held: Mapping[str, float] = field(default_factory=dict)
     levels: tuple[float, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    records: Records = Records()
     sleeves: Mapping[str, Inputs] = field(default_factory=dict)
 
     @property
@@ -45,7 +50,13 @@ class Inputs:
     @property
     def is_plain(self) -> bool:
         """Whether the snapshot is all there is."""
-        return self.history is None and not self.held and not self.levels and not self.sleeves
+        parts = (self.history is not None, self.held, self.levels, self.labels, self.has_records, self.sleeves)
+        return not any(parts)
+
+    @property
+    def has_records(self) -> bool:
+        """Whether anybody said anything."""
+        return self.records != Records()
 
     @cached_property
     def inputs_hash(self) -> str:
@@ -57,7 +68,8 @@ class Inputs:
                 **self._small_parts(),
                 "snapshot": self.snapshot.inputs_hash,
                 "history": None if self.history is None else self.history.inputs_hash,
-                "sleeves": {symbol: inputs.inputs_hash for symbol, inputs in self.sleeves.items()},
+                "records": self.records.inputs_hash if self.has_records else None,
+                "sleeves": {name: inputs.inputs_hash for name, inputs in self.sleeves.items()},
             }
         )
 
@@ -77,7 +89,7 @@ class Inputs:
         return _read(data)
 
     def _small_parts(self) -> dict[str, object]:
-        return {"format": FORMAT, "t": self.t, "held": dict(sorted(self.held.items())), "levels": self.levels}
+        return {"format": FORMAT, "t": self.t, "held": self.held, "levels": self.levels, "labels": self.labels}
 
     def _document(self) -> dict[str, object]:
         snapshot = json.loads(self.snapshot.to_json())
@@ -87,7 +99,8 @@ class Inputs:
             **self._small_parts(),
             "snapshot": snapshot,
             "history": None if self.history is None else json.loads(self.history.to_json()),
-            "sleeves": {symbol: inputs._document() for symbol, inputs in self.sleeves.items()},
+            "records": json.loads(self.records.to_json()) if self.has_records else None,
+            "sleeves": {name: inputs._document() for name, inputs in self.sleeves.items()},
         }
 
 
@@ -95,15 +108,18 @@ def _read(data: Mapping[str, Json]) -> Inputs:
     if data.get("format") != FORMAT:
         return Inputs(snapshot=MarketSnapshot.from_json(json.dumps(data)))
     try:
-        held, levels, sleeves = data["held"], data["levels"], data["sleeves"]
-        if not isinstance(held, dict) or not isinstance(levels, list) or not isinstance(sleeves, dict):
-            raise ValueError("held, levels or sleeves has another shape")
+        held, levels, labels = data["held"], data["levels"], data["labels"]
+        records, sleeves = data["records"], data["sleeves"]
+        if not isinstance(levels, list) or not all(isinstance(part, dict) for part in (held, labels, sleeves)):
+            raise ValueError("held, levels, labels or sleeves has another shape")
         return Inputs(
             snapshot=MarketSnapshot.from_json(json.dumps(data["snapshot"])),
             history=None if data["history"] is None else History.from_json(json.dumps(data["history"])),
-            held={name: float(str(part)) for name, part in held.items()},
+            held={name: float(str(part)) for name, part in cast("dict[str, Json]", held).items()},
             levels=tuple(float(str(level)) for level in levels),
-            sleeves={symbol: _read(inputs) for symbol, inputs in sleeves.items() if isinstance(inputs, dict)},
+            labels={name: str(label) for name, label in cast("dict[str, Json]", labels).items()},
+            records=Records() if records is None else Records.from_json(json.dumps(records)),
+            sleeves={name: _read(inputs) for name, inputs in cast("dict[str, dict[str, Json]]", sleeves).items()},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise MarketDataError(f"not the inputs of a decision: {error}; give the file that was published") from error

@@ -19,58 +19,91 @@ machine.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from offchain import risk, signals, universe, weights
 from offchain.canonical import utc_text
-from offchain.errors import DecisionMismatch, EmptyUniverse, MissingHistory
+from offchain.errors import DecisionMismatch, EmptyUniverse
 from offchain.market.history import History, Needs
 from offchain.market.snapshot import Market, MarketSnapshot, Time
 from offchain.methodology.decision import Decision
 from offchain.methodology.inputs import Inputs
+from offchain.rebalance import is_reconstitution
 from offchain.signals.outcome import SignalSet
-from offchain.spec.load import find_spec
+from offchain.spec.load import INDEXES, PathText, find_spec
 from offchain.spec.model import IndexSpec
 from offchain.steps import Weighing
-from offchain.universe.selection import Universe
+from offchain.universe.records import Records, load_records
+from offchain.universe.selection import Universe, Verdict
+
+LEADERS = ("bitcoin", "ethereum")  # always in the history: what others are compared with
 
 Holdings = Mapping[str, float] | Collection[str]
 
 
 class Methodology:
-    """The rules of one index. `sleeves`: the rules of the indexes it is made of, by symbol; read from their files."""
+    """The rules of one index. `folder`: where the paths in its file begin; `model`, `records`: instead of those in files."""
 
-    def __init__(self, spec: IndexSpec, *, model: signals.Model | None = None) -> None:
+    def __init__(
+        self,
+        spec: IndexSpec,
+        *,
+        folder: Path = INDEXES,
+        model: signals.Model | None = None,
+        records: Records | None = None,
+    ) -> None:
         self.spec = spec
-        self.model = model
-        self.sleeves = {row.index: Methodology(find_spec(row.index)) for row in spec.sleeves}
+        self.model = model or signals.model_for(spec.signals, folder)
+        self._folder, self._records = folder, records
+        self.sleeves = {row.index: Methodology.open(row.index, records=records) for row in spec.sleeves}
+
+    @classmethod
+    def open(cls, name: PathText, *, model: signals.Model | None = None, records: Records | None = None) -> Methodology:
+        """Of a shipped index by its symbol, or of the file at a path; its own files are looked for beside it."""
+        folder = Path(name).resolve().parent if Path(name).suffix == ".toml" else INDEXES
+        return cls(find_spec(name), folder=folder, model=model, records=records)
 
     @cached_property
     def needs(self) -> Needs:
         """How far back, and at which fields, the stages look."""
-        return (
-            signals.needs(self.spec.signals)
-            | universe.needs(self.spec.universe)
-            | weights.needs(self.spec.weights)
-            | risk.needs(self.spec.risk)
-        )
+        found = universe.needs(self.spec.universe) | weights.needs(self.spec.weights) | risk.needs(self.spec.risk)
+        return found | signals.needs(self.spec.signals, model=self.model) if self.has_signals else found
+
+    @cached_property
+    def records(self) -> Records:
+        """Ballots, dossiers and incidents: those given, else those of the files that [universe] names."""
+        if self._records is None:
+            return load_records(self.spec.universe, folder=self._folder)
+        return self._records
+
+    @property
+    def has_signals(self) -> bool:
+        """Whether coins get labels."""
+        return self.spec.signals.mode != "off"
 
     @cached_property
     def remembers(self) -> bool:
-        """Whether what is held now, or how the index did, has a say besides who is a member."""
+        """Whether what is held now, in parts, has a say besides who is a member."""
         return weights.uses_held(self.spec.weights) or risk.uses_held(self.spec.risk)
 
-    def inputs(self, market: Market, t: Time, holdings: Holdings = (), *, levels: tuple[float, ...] = ()) -> Inputs:
-        """What a decision reads. `holdings`, `levels`: as in `decide`; left out where the rules do not remember."""
-        snapshot = market.snapshot(t, volume_days=self.spec.universe.volume_days)
-        return Inputs(
-            snapshot=snapshot,
-            history=self._history(market, snapshot, holdings) if self.needs else None,
-            held=_parts(holdings) if self.remembers else {},
-            levels=levels if self.remembers else (),
-            sleeves={symbol: rules.inputs(market, t, holdings) for symbol, rules in self.sleeves.items()},
-        )
+    def snapshot(self, market: Market, t: Time) -> MarketSnapshot:
+        """The facts of the day, which every decision stands on and some need nothing but."""
+        return market.snapshot(t, volume_days=self.spec.universe.volume_days)
+
+    def inputs(
+        self,
+        market: Market,
+        t: Time,
+        holdings: Holdings = (),
+        *,
+        levels: Sequence[float] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> Inputs:
+        """What a decision reads; arguments as in `decide`. What these rules do not read is left out."""
+        return self._inputs(market, self.snapshot(market, t), holdings, tuple(levels), labels or {})
 
     def decide(
         self,
@@ -79,15 +112,18 @@ class Methodology:
         holdings: Holdings = (),
         *,
         tradable: Collection[str] | None = None,
-        levels: tuple[float, ...] = (),
+        levels: Sequence[float] = (),
+        labels: Mapping[str, str] | None = None,
     ) -> Decision:
         """The decision at `t`. `holdings`: ids held now, or {id: value or weight} in one unit, where zero is not held.
 
         `tradable`: ids with a token and a feed on the chain; None does not ask. `levels`: the index's own level on each
-        day up to `t`, oldest first; rules with stops read it. Raises EmptyUniverse, InfeasibleWeights or
-        MissingHistory, each with the numbers.
+        day up to `t`, oldest first; rules with stops read it. `labels`: those of the decision before. Raises
+        EmptyUniverse, InfeasibleWeights or MissingHistory, each with the numbers.
         """
-        return self.decide_on(self.inputs(market, t, holdings, levels=levels), holdings, tradable=tradable)
+        return self.decide_on(
+            self.inputs(market, t, holdings, levels=levels, labels=labels), holdings, tradable=tradable
+        )
 
     def decide_on(
         self, inputs: Inputs | MarketSnapshot, holdings: Holdings = (), *, tradable: Collection[str] | None = None
@@ -95,58 +131,47 @@ class Methodology:
         """The same from published inputs, without the market."""
         given = Inputs(snapshot=inputs) if isinstance(inputs, MarketSnapshot) else inputs
         self._require_fitting(given)
-        incumbents = _held(holdings)
-        on_chain = None if tradable is None else tuple(sorted(set(tradable)))
-        seen = self._signals(given)
-        chosen = self._select(given, incumbents, on_chain, seen)
-        weighed = self._weigh(given, chosen, seen, incumbents, on_chain)
-        at_risk = weighed
+        asked = _Asked(
+            inputs=given,
+            incumbents=_held(holdings),
+            tradable=None if tradable is None else tuple(sorted(set(tradable))),
+            signals=self._assess(given),
+        )
+        chosen, weighed = self._blend(asked) if self.sleeves else self._choose(asked)
+        steps, findings = weighed.steps, weighed.findings
         if risk.is_used(self.spec.risk):
-            at_risk = risk.expose(
+            weighed = risk.expose(
                 weighed.weights,
                 self.spec.risk,
-                history=_known(given.history),
-                signals=seen,
+                history=given.history,
+                signals=asked.signals,
                 held=given.held,
                 levels=given.levels,
-                prices={coin.id: coin.price for coin in given.snapshot.coins},
+                tradable=asked.tradable,
             )
+            steps, findings = (*steps, *weighed.steps), (*findings, *weighed.findings)
         return Decision(
             symbol=self.spec.symbol,
             t=given.t,
-            target_weights=at_risk.weights,
+            target_weights={name: weight for name, weight in weighed.weights.items() if weight},
             universe=chosen,
-            incumbents=incumbents,
-            tradable=on_chain,
+            incumbents=asked.incumbents,
+            tradable=asked.tradable,
             spec_hash=self.spec.spec_hash,
             inputs_hash=given.inputs_hash,
-            findings=(
-                *_findings(chosen, self.spec.universe.top + self.spec.universe.buffer),
-                *_said(seen, weighed, at_risk),
-            ),
-            steps=weighed.steps if at_risk is weighed else (*weighed.steps, *at_risk.steps),
-            labels={} if seen is None else {name: signal.label for name, signal in sorted(seen.signals.items())},
-            phase="" if seen is None else seen.phase.name,
-            model_hash="" if seen is None else seen.model_hash,
+            findings=(*_doubts(chosen, self.spec.universe.top + self.spec.universe.buffer), *asked.findings, *findings),
+            steps=steps,
+            labels=asked.labels,
+            phase="" if asked.signals is None else asked.signals.phase.name,
+            model_hash="" if asked.signals is None else asked.signals.model_hash,
         )
 
-    def verify(
-        self,
-        decision: Decision,
-        source: Market | Inputs | MarketSnapshot,
-        *,
-        holdings: Holdings = (),
-        levels: tuple[float, ...] = (),
-    ) -> None:
+    def verify(self, decision: Decision, source: Market | Inputs | MarketSnapshot) -> None:
         """Recomputes `decision` and returns quietly, or raises DecisionMismatch naming each difference.
 
-        From a market, rules that remember need the `holdings` and `levels` of then; published inputs have them.
+        A market is enough for rules that read nothing but the market; for others take the inputs that were published.
         """
-        given = (
-            self.inputs(source, decision.t, holdings or decision.incumbents, levels=levels)
-            if isinstance(source, Market)
-            else source
-        )
+        given = self.inputs(source, decision.t, decision.incumbents) if isinstance(source, Market) else source
         again = self.decide_on(given, decision.incumbents, tradable=decision.tradable)
         differences = _differences(decision, again)
         if differences:
@@ -155,13 +180,45 @@ class Methodology:
                 + "; ".join(differences)
             )
 
-    def _history(self, market: Market, snapshot: MarketSnapshot, holdings: Holdings) -> History:
-        """Of the coins that could become members, of what is held, and of what else the rules name."""
-        candidates = {one.coin.id for one in universe.screen(snapshot, self.spec.universe) if one.is_eligible}
-        named = {"bitcoin", "ethereum", *_held(holdings), *risk.names(self.spec.risk)}
-        return market.history(
-            snapshot.t, days=self.needs.days, fields=self.needs.fields, ids=candidates | (named & set(market.ids))
+    # --- inputs -------------------------------------------------------------------------------------------------------
+
+    def _inputs(
+        self,
+        market: Market,
+        snapshot: MarketSnapshot,
+        holdings: Holdings,
+        levels: tuple[float, ...],
+        labels: Mapping[str, str],
+    ) -> Inputs:
+        records = self.records.until(snapshot.t)
+        return Inputs(
+            snapshot=snapshot,
+            history=self._history(market, snapshot, holdings, records) if self.needs else None,
+            held=_parts(holdings) if self.remembers else {},
+            levels=levels if risk.uses_levels(self.spec.risk) else (),
+            labels=dict(sorted(labels.items())) if self.spec.signals.hysteresis else {},
+            records=records,
+            sleeves={
+                name: rules._inputs(market, rules._same_day(market, snapshot), holdings, (), labels)
+                for name, rules in self.sleeves.items()
+            },
         )
+
+    def _same_day(self, market: Market, near: MarketSnapshot) -> MarketSnapshot:
+        days = self.spec.universe.volume_days
+        return near if near.volume_days == days else self.snapshot(market, near.t)
+
+    def _history(self, market: Market, snapshot: MarketSnapshot, holdings: Holdings, records: Records) -> History:
+        """Of the coins that could become members, of what is held, and of what else the rules name."""
+        named = {*LEADERS, *_held(holdings), *risk.names(self.spec.risk)} & set(market.ids)
+        ids = named | self._candidates(snapshot, records)
+        return market.history(snapshot.t, days=self.needs.days, fields=self.needs.fields, ids=ids)
+
+    def _candidates(self, snapshot: MarketSnapshot, records: Records) -> set[str]:
+        if self.sleeves:
+            return {name for rules in self.sleeves.values() for name in rules._candidates(snapshot, records)}
+        said = records.arguments(snapshot.t)
+        return set(universe.candidates(snapshot, self.spec.universe, votes=said["votes"], dossiers=said["dossiers"]))
 
     def _require_fitting(self, inputs: Inputs) -> None:
         days = self.spec.universe.volume_days
@@ -179,50 +236,72 @@ class Methodology:
         if missing:
             raise DecisionMismatch(f"{self.spec.symbol} is made of {', '.join(missing)}, whose inputs are not there")
 
-    def _signals(self, inputs: Inputs) -> SignalSet | None:
-        if self.spec.signals.mode == "off":
-            return None
-        tags = {coin.id: coin.tags for coin in inputs.snapshot.coins}
-        return signals.assess(_known(inputs.history), self.spec.signals, model=self.model, tags=tags)
+    # --- stages -------------------------------------------------------------------------------------------------------
 
-    def _select(
-        self, inputs: Inputs, incumbents: tuple[str, ...], tradable: tuple[str, ...] | None, seen: SignalSet | None
-    ) -> Universe:
+    def _assess(self, inputs: Inputs) -> SignalSet | None:
+        if not self.has_signals or inputs.history is None:
+            return None
+        tags = {coin.id: universe.themes_of(coin) for coin in inputs.snapshot.coins}
+        return signals.assess(inputs.history, self.spec.signals, model=self.model, tags=tags, previous=inputs.labels)
+
+    def _choose(self, asked: _Asked) -> tuple[Universe, Weighing]:
+        inputs, rules = asked.inputs, self.spec.universe
+        said = inputs.records.arguments(inputs.t)
         chosen = universe.select(
             inputs.snapshot,
-            self.spec.universe,
-            incumbents=incumbents,
-            tradable=tradable,
+            rules,
+            incumbents=asked.incumbents,
+            tradable=asked.tradable,
             history=inputs.history,
-            signals=seen,
-            barred=_barred(seen, self.spec.signals.exclude),
+            votes=said["votes"],
+            dossiers=said["dossiers"],
+            signals=asked.signals,
+            barred=_barred(asked.signals, self.spec.signals.exclude) | dict(said["barred"]),
+            reconstitute=is_reconstitution(rules, self.spec.rebalance, inputs.t),
         )
         if not chosen.members:
             raise EmptyUniverse(_nobody(self.spec, chosen))
-        return chosen
-
-    def _weigh(
-        self,
-        inputs: Inputs,
-        chosen: Universe,
-        seen: SignalSet | None,
-        incumbents: tuple[str, ...],
-        tradable: tuple[str, ...] | None,
-    ) -> Weighing:
         weighed = weights.weigh(
             [inputs.snapshot[name] for name in chosen.members],
             self.spec.weights,
             history=inputs.history,
-            signals=seen,
+            signals=asked.signals,
             held=inputs.held,
         )
-        if not self.sleeves:
-            return weighed
-        parts = {
-            symbol: (rules.decide_on(inputs.sleeves[symbol], incumbents, tradable=tradable).target_weights)
-            for symbol, rules in self.sleeves.items()
+        return chosen, weighed
+
+    def _blend(self, asked: _Asked) -> tuple[Universe, Weighing]:
+        """The indexes it is made of, each decided by its own rules on its own inputs."""
+        decided = {
+            name: rules.decide_on(asked.inputs.sleeves[name], asked.incumbents, tradable=asked.tradable)
+            for name, rules in self.sleeves.items()
         }
-        return risk.blend(parts, self.spec.sleeves, seen)
+        weighed = risk.blend(
+            {name: decision.target_weights for name, decision in decided.items()},
+            self.spec.sleeves,
+            asked.signals,
+            top=self.spec.risk.rotation_top,
+        )
+        return _union(decided, weighed), weighed
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One decision while it is made."""
+
+    inputs: Inputs
+    incumbents: tuple[str, ...]
+    tradable: tuple[str, ...] | None
+    signals: SignalSet | None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        given = {} if self.signals is None else self.signals.signals
+        return {name: signal.label for name, signal in sorted(given.items())}
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        return () if self.signals is None else self.signals.findings
 
 
 def verify(decision: Decision, source: Market | Inputs | MarketSnapshot, *, spec: IndexSpec) -> None:
@@ -247,10 +326,27 @@ def _parts(holdings: Holdings) -> dict[str, float]:
     return {name: float(f"{value / total:.12g}") for name, value in values.items()}
 
 
-def _known(history: History | None) -> History:
-    if history is None:
-        raise MissingHistory("these rules look back, and no history was given; take the inputs with methodology.inputs")
-    return history
+def _union(decided: Mapping[str, Decision], weighed: Weighing) -> Universe:
+    """Members by weight; a coin's reason is that of the first sleeve that holds it, else of the first one that looked at it."""
+    t = next(iter(decided.values())).t
+    verdicts: dict[str, Verdict] = {}
+    for name, decision in decided.items():
+        for verdict in decision.universe.verdicts:
+            said = replace(verdict, reason=f"{name}: {verdict.reason}", rank=None)
+            known = verdicts.get(verdict.id)
+            if known is None or (said.is_member and not known.is_member):
+                verdicts[verdict.id] = said
+    by_weight = sorted(
+        (name for name, weight in weighed.weights.items() if weight), key=lambda n: (-weighed.weights[n], n)
+    )
+    members = tuple(name for name in by_weight if name in verdicts and verdicts[name].is_member)
+    ranked = {name: rank for rank, name in enumerate(members, start=1)}
+    final = [replace(row, rank=ranked.get(name), is_member=name in ranked) for name, row in verdicts.items()]
+    return Universe(
+        t=t,
+        members=members,
+        verdicts=tuple(sorted(final, key=lambda row: (row.rank is None, row.rank or 0, row.id))),
+    )
 
 
 def _barred(seen: SignalSet | None, labels: Collection[str]) -> dict[str, str]:
@@ -263,12 +359,7 @@ def _barred(seen: SignalSet | None, labels: Collection[str]) -> dict[str, str]:
     }
 
 
-def _said(seen: SignalSet | None, weighed: Weighing, at_risk: Weighing) -> tuple[str, ...]:
-    said = () if seen is None else seen.findings
-    return (*said, *weighed.findings, *(() if at_risk is weighed else at_risk.findings))
-
-
-def _findings(chosen: Universe, depth: int) -> tuple[str, ...]:
+def _doubts(chosen: Universe, depth: int) -> tuple[str, ...]:
     near = [verdict for verdict in chosen.verdicts if verdict.rank is not None and verdict.rank <= depth]
     return tuple(f"{verdict.id}: {verdict.note}" for verdict in near if verdict.note)
 

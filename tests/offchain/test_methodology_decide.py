@@ -102,7 +102,10 @@ def test_decide_where_nobody_passes_says_why_the_largest_did_not(rules: Methodol
 
 
 def test_decide_where_too_few_pass_for_the_cap_names_the_numbers(rules: Methodology, market: Market) -> None:
-    with pytest.raises(InfeasibleWeights, match=r"2 coins × cap 0.4 = 0.8 < 1; raise max_weight to at least 0.5"):
+    with pytest.raises(
+        InfeasibleWeights,
+        match=r"2 coins reach only 0.8 of 1: max_weight 0.8 \(2 coins\). Raise max_weight to at least 0.5",
+    ):
         rules.decide(market, T, tradable=["bitcoin", "solana"])
 
 
