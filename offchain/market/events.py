@@ -3,6 +3,8 @@
     events = load_events("events.toml")
     due = events_between(events, t0, t1)              took effect after t0 and by t1, and were known by t1
     holdings = carry(holdings, due)                   {id: coins} before → {id: coins} after
+    market = market.with_events(events)               prices without the jump, history in today's units
+    barred = gone_at(events, t)                       {id: why} of the coins that are over
 
 In a file, one table each (or one row of a CSV with the same columns):
 
@@ -35,6 +37,8 @@ from pathlib import Path
 from offchain.errors import MarketDataError, did_you_mean
 
 KINDS = ("redenomination", "migration", "rename", "fork", "delisting")
+# after these nobody should hold the old id
+ENDING = ("migration", "rename", "delisting")
 WITH_NEW_ID = ("migration", "rename", "fork")
 KEYS = ("kind", "id", "new_id", "date", "ratio", "price", "known", "note")
 
@@ -108,6 +112,11 @@ def carry(holdings: Mapping[str, float], events: Iterable[Event]) -> dict[str, f
         after = event.new_id or event.id
         held[after] = held.get(after, 0.0) + times(coins, event.ratio)
     return dict(sorted(held.items()))
+
+
+def gone_at(events: Iterable[Event], t: datetime) -> dict[str, str]:
+    """{id: why it may no longer be held} of the coins that are over at `t`: delisted, renamed, or migrated away."""
+    return {event.id: str(event) for event in in_order(events) if event.kind in ENDING and event.effective <= t}
 
 
 def times(value: float, ratio: Fraction) -> float:

@@ -1,4 +1,5 @@
-"""Market data from a file: Parquet or CSV with date, id, price, market_cap, volume; tags from themes.csv beside it.
+"""Market data from a file: Parquet or CSV with date, id, price, market_cap, volume; tags from themes.csv beside it, and
+corporate actions from events.toml or events.csv.
 
 load_market()                      the folder in $BALLAST_MARKET_DATA, or ../shared/market beside the project
 load_market("coins.parquet")       one file; columns with the names of fields.py (open, high, supply, …) become panels
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 
 from offchain.errors import MarketDataError, did_you_mean
 from offchain.market.coinmetrics import ASSETS, METRICS, PARTS, SAME_COIN, SHIFT
+from offchain.market.events import Event, load_events
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.snapshot import Market
 from offchain.market.validation import COLUMNS, Finding, read_dates, validate_fields
@@ -28,6 +30,7 @@ from offchain.market.validation import COLUMNS, Finding, read_dates, validate_fi
 DATA_VARIABLE = "BALLAST_MARKET_DATA"
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "market"
 THEMES = "themes.csv"
+EVENTS = ("events.toml", "events.csv")
 ONCHAIN_COLUMNS = ("date", "asset", "PriceUSD")
 OWN_COLUMNS = (*COLUMNS, "observed_price")
 
@@ -50,7 +53,7 @@ def load_market(path: str | os.PathLike[str] | None = None, *, lag: timedelta = 
         )
     table = read_table(file)
     market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
-    return with_columns(market, table, source=file.name)
+    return with_columns(market, table, source=file.name).with_events(read_events(file.parent))
 
 
 def load_onchain(path: str | os.PathLike[str] | None = None, *, lag: timedelta = timedelta(0)) -> Market:
@@ -68,7 +71,7 @@ def load_onchain(path: str | os.PathLike[str] | None = None, *, lag: timedelta =
     table, findings = read_onchain(read_table(file), source=file.name)
     market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
     market = with_columns(market, table, source=file.name)
-    return replace(market, findings=(*findings, *market.findings))
+    return replace(market, findings=(*findings, *market.findings)).with_events(read_events(file.parent))
 
 
 def read_onchain(table: pd.DataFrame, *, source: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
@@ -164,6 +167,14 @@ def read_themes(file: Path) -> pd.DataFrame | None:
         )
     table = table.drop_duplicates("id", keep="first").set_index("id")
     return pd.DataFrame({"symbol": table["symbol"], "tags": table["themes"].fillna("")})
+
+
+def read_events(folder: Path) -> tuple[Event, ...]:
+    """The corporate actions in a folder's events.toml or events.csv, none when there is no such file."""
+    files = [folder / name for name in EVENTS if (folder / name).is_file()]
+    if len(files) > 1:
+        raise MarketDataError(f"{folder.name}: {' and '.join(EVENTS)} are both there; keep one")
+    return load_events(files[0]) if files else ()
 
 
 def _daily_file(folder: Path) -> Path:

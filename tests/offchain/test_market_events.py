@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from market_frames import change, daily_frame, without
 
 from offchain.errors import MarketDataError
-from offchain.market import Market
-from offchain.market.events import KINDS, Event, carry, events_between, in_order, load_events
+from offchain.market import Market, load_market
+from offchain.market.events import KINDS, Event, carry, events_between, gone_at, in_order, load_events
 
 TOML = """
 [[event]]
@@ -181,6 +181,33 @@ def test_the_order_in_the_file_changes_nothing(names: Sequence[str], ratios: Seq
     ]
     assert in_order(reversed(events)) == tuple(events)
     assert carry({"a": 1.0, "b": 2.0}, events) == carry({"b": 2.0, "a": 1.0}, events[::-1])
+
+
+def test_coins_that_are_over_are_named_with_the_reason_from_then_on() -> None:
+    """V9: a coin that was delisted or has moved on may not be held, from the day it was known and happened."""
+    events = [
+        event("migration", "ethlend", "2020-10-03", new_id="aave", old_coins=100),
+        event("delisting", "gone", "2021-06-01"),
+        event("redenomination", "btt", "2020-01-01", new_coins=1000),
+        event("fork", "eth", "2020-01-01", new_id="ethw"),
+    ]
+    assert gone_at(events, day("2020-10-02")) == {}
+    assert gone_at(events, day("2020-10-03")) == {"ethlend": "migration of ethlend to aave on 2020-10-03, 1:100"}
+    assert sorted(gone_at(events, day("2021-06-01"))) == ["ethlend", "gone"]
+
+
+@pytest.mark.parametrize(("name", "text"), [("events.toml", TOML), ("events.csv", CSV)])
+def test_events_beside_a_file_of_prices_are_those_of_its_market(tmp_path: Path, name: str, text: str) -> None:
+    change(daily_frame(), "uniswap", SPLIT_DAY, days=60, price=0.001).to_csv(tmp_path / "coins.csv", index=False)
+    assert load_market(tmp_path).events == ()
+    written(tmp_path, text.replace("bittorrent", "uniswap").replace("2022-01-18", "2024-01-31"), name)
+    market = load_market(tmp_path)
+    assert len(market.events) == 3
+    assert market.snapshot("2024-01-31")["uniswap"].state == "ok"
+    written(tmp_path, TOML, "events.toml")
+    written(tmp_path, CSV, "events.csv")
+    with pytest.raises(MarketDataError, match="events.toml and events.csv are both there; keep one"):
+        load_market(tmp_path)
 
 
 def test_kinds_are_those_of_the_page() -> None:
