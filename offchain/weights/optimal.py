@@ -98,11 +98,15 @@ def _best_mean(mu: Floats, low: Floats, high: Floats) -> float:
 # --- the quadratic program --------------------------------------------------------------------------------------------
 
 
-def _program(matrix: Floats, mu: Floats, tau: float, low: Floats, high: Floats, start: Mask | None = None) -> _Solved:
-    """argmin ½w'Σw − τμ'w, Σw = 1, on the box. First whole sets of names move at once, then, if that circles, one by one."""
-    is_free = np.ones(len(mu), dtype=bool) if start is None else start.copy()
-    weights = np.where(is_free, low, project(1.0 / np.diag(matrix), lower=low, upper=high))
-    weights = np.where(~is_free, np.where(np.abs(weights - high) < np.abs(weights - low), high, low), weights)
+def _program(
+    matrix: Floats, mu: Floats, tau: float, low: Floats, high: Floats, start: _Solved | None = None
+) -> _Solved:
+    """argmin ½w'Σw − τμ'w, Σw = 1, on the box. First whole sets of names move at once, then, if that circles, one by one.
+
+    `start`: the solution of a program like it, whose names at bounds are tried first.
+    """
+    is_free = np.ones(len(mu), dtype=bool) if start is None else start.is_free.copy()
+    weights = low.copy() if start is None else start.weights
     seen: set[bytes] = set()
     for _ in range(_BLOCK_STEPS):
         if not is_free.any() or is_free.tobytes() + (weights >= high).tobytes() in seen:
@@ -205,9 +209,11 @@ def _highest_ratio(matrix: Floats, mu: Floats, low: Floats, high: Floats) -> tup
         if most - least <= 1e-15 * least:
             return solved, tau
         tau = following
-        before = solved.is_free
-        solved = _program(matrix, mu, tau, low, high, None)
-        if is_inside and (before == solved.is_free).all():
+        before = solved
+        solved = _program(matrix, mu, tau, low, high, before)
+        is_fixed = ~solved.is_free
+        same = (before.is_free == solved.is_free).all() and (before.weights == solved.weights)[is_fixed].all()
+        if is_inside and same:
             return solved, tau
     raise NotConverged(f"highest ratio of {len(mu)} coins: the trade-off did not settle between {least:g} and {most:g}")
 

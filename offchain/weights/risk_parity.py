@@ -133,6 +133,7 @@ def _active(covariance: Floats, b: Floats, low: Floats, high: Floats, start: Flo
         pull = weights * (covariance @ weights) - level * b
         below, above = is_free & (weights < low), is_free & (weights > high)
         freed = (is_low & (pull < -1e-13 * level * b)) | (is_high & (pull > 1e-13 * level * b))
+        freed &= high > low
         if not (below.any() or above.any() or freed.any()):
             return weights, is_free
         is_low, is_high = (is_low & ~freed) | below, (is_high & ~freed) | above
@@ -148,7 +149,9 @@ def _solve_free(covariance: Floats, b: Floats, weights: Floats, is_free: Mask) -
     inner, own = covariance[np.ix_(names, names)], b[names]
     outside = covariance[np.ix_(names, np.flatnonzero(~is_free))] @ weights[~is_free]
     x = weights[names] * (rest / weights[names].sum())
-    level = float((x * (inner @ x + outside)).sum() / own.sum())
+    # names that hedge others can make the first guess negative; their own risk never is
+    level = float((x * (inner @ x + outside)).sum())
+    level = (level if level > 0.0 else float((x * (inner @ x)).sum())) / float(own.sum())
     last = np.inf
     for _ in range(_MOST_STEPS):
         slope = inner @ x + outside
