@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq
 
-from offchain.errors import NotConverged
+from offchain.errors import InfeasibleWeights, NotConverged
 from offchain.weights.fitting import project
 from offchain.weights.kernels import Descent, compiled, descend
 from offchain.weights.precise import MOST_NAMES, ONE, dot, fixed, matrix_rows, refine, times
@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 ACCURACY = 1e-12  # spread of risk contributions that is still called equal
 DESCENT_FROM = 300  # names; below, Newton is quick enough that compiling would not pay
 _MOST_STEPS = 60
+_WIDEST = 60.0  # logarithm of a level: below, it is none
 
 
 def equal_risk(
@@ -40,7 +41,8 @@ def equal_risk(
     """Weights, Σ = 1, whose risk contributions are as `budgets` (default: equal). `covariance` must be positive definite.
 
     `lower`, `upper`: bounds with Σ lower ≤ 1 ≤ Σ upper, upper > 0. `is_compiled`: whether to use numba; by default for many names.
-    Raises NotConverged when the accuracy cannot be reached: the matrix is not positive definite, or nearly not.
+    Raises InfeasibleWeights when no weights within the bounds share risk equally, which only floors under hedges can bring about,
+    and NotConverged when the accuracy cannot be reached: the matrix is not positive definite, or nearly not.
     """
     count = len(covariance)
     b = np.full(count, 1.0 / count) if budgets is None else budgets / budgets.sum()
@@ -149,9 +151,9 @@ def _solve_free(covariance: Floats, b: Floats, weights: Floats, is_free: Mask) -
     inner, own = covariance[np.ix_(names, names)], b[names]
     outside = covariance[np.ix_(names, np.flatnonzero(~is_free))] @ weights[~is_free]
     x = weights[names] * (rest / weights[names].sum())
-    # names that hedge others can make the first guess negative; their own risk never is
-    level = float((x * (inner @ x + outside)).sum())
-    level = (level if level > 0.0 else float((x * (inner @ x)).sum())) / float(own.sum())
+    # names that hedge others add negative risk far from the answer, where the level is positive
+    parts = x * (inner @ x + outside) / own
+    level = float(np.median(parts[parts > 0.0] if (parts > 0.0).any() else x * (inner @ x) / own))
     last = np.inf
     for _ in range(_MOST_STEPS):
         slope = inner @ x + outside
@@ -188,13 +190,17 @@ def _by_level(
         return float(x.sum()) - 1.0
 
     middle = float(np.log((x * (covariance @ x)).sum()))
-    width = 0.25
-    while surplus(middle - width) > 0.0:
-        width *= 2.0
-    lowest, width = middle - width, 0.25
-    while surplus(middle + width) < 0.0:
-        width *= 2.0
-    surplus(float(brentq(surplus, lowest, middle + width, xtol=tolerance / 4, rtol=1e-15, maxiter=200)))
+    lowest, highest = middle - 0.25, middle + 0.25
+    while surplus(lowest) > 0.0:
+        lowest -= 2.0 * (middle - lowest)
+        if lowest < middle - _WIDEST:
+            raise InfeasibleWeights(
+                f"equal risk within bounds for {len(b)} coins: the floors make some coins hedges of the others, and no level of risk is "
+                "equal among the rest; lower weights.min_weight, or use min_variance"
+            )
+    while surplus(highest) < 0.0:
+        highest += 2.0 * (highest - middle)
+    surplus(float(brentq(surplus, lowest, highest, xtol=tolerance / 4, rtol=1e-15, maxiter=200)))
     return x
 
 

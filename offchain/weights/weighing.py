@@ -94,6 +94,7 @@ def weigh(
     free = raw
     if rules.scheme in COVARIANCE_SCHEMES and rules.scheme != "hrp":
         within = _solve(work, rules.scheme, bounds.limits)
+        work.note(*within.findings)
         raw = _tilted(within.raw, factors) if rules.tilt > 0 else within.raw
     weights = _fitted(raw, bounds.limits)
     steps.append(_limits_step(free, weights, bounds))
@@ -298,7 +299,7 @@ def _solve(work: _Work, name: str, limits: Limits | None) -> _Schemed:
     high = None if limits is None else np.array([from_wad(bound) for bound in limits.upper])
     summary, note = "", ""
     if name == "erc":
-        weights = equal_risk(risk.covariance, lower=low, upper=high)
+        weights, note = _equal_risk(risk, low, high)
         summary = "Every coin adds the same risk"
     elif name == "hrp":
         weights, summary = hierarchical(risk.covariance), "Hierarchical risk parity"
@@ -316,6 +317,15 @@ def _solve(work: _Work, name: str, limits: Limits | None) -> _Schemed:
     yearly = float(np.sqrt((weights * (risk.covariance @ weights)).sum() * 365))
     text = f"{summary}: {yearly:.1%} a year over {work.rules.volatility_days} days; covariance shrunk by {risk.shrunk:.0%}."
     return _Schemed(raw=_on_grid(weights), summary=text, reasons=reasons, findings=(note,) if note else ())
+
+
+def _equal_risk(risk: Risk, low: Floats | None, high: Floats | None) -> tuple[Floats, str]:
+    try:
+        return equal_risk(risk.covariance, lower=low, upper=high), ""
+    except InfeasibleWeights:
+        # the limits cut what comes back pro rata
+        note = "erc: the floors turn some members into hedges, so no mix within them shares risk equally; equal risk without limits is cut"
+        return equal_risk(risk.covariance), note
 
 
 def _max_sharpe(work: _Work, risk: Risk, low: Floats | None, high: Floats | None) -> tuple[Floats, str, str]:
