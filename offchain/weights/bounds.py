@@ -131,7 +131,8 @@ def _collision(known: _Known, rules: WeightRules, bounds: Bounds) -> str:
             problems.append(f"the floors need {_part(least)} of 1: {_breakdown(bounds, upper=False)}")
     cures = [cure for rule in sorted(involved) if (cure := _cure(known, rules, rule))]
     way_out = " or ".join(cures) if cures else "change several of them together"
-    return f"weights: {'; '.join(problems)}. {way_out[0].upper()}{way_out[1:]}, or hold more coins"
+    number = "fewer" if limits.range()[0] > WAD else "more"
+    return f"weights: {'; '.join(problems)}. {way_out[0].upper()}{way_out[1:]}, or hold {number} coins"
 
 
 def _crossed(bounds: Bounds) -> list[str]:

@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 ACCURACY = 1e-12  # spread of risk contributions that is still called equal
 DESCENT_FROM = 300  # names; below, Newton is quick enough that compiling would not pay
 _MOST_STEPS = 60
+_NO_COVARIANCE = "equal risk for {} coins: the covariance is not positive definite; use weights.shrinkage, or a longer weights.volatility_days"
 _WIDEST = 60.0  # logarithm of a level: below, it is none
 
 
@@ -80,7 +81,10 @@ def _unbounded(covariance: Floats, b: Floats, descent: Descent | None) -> Floats
 def _newton(correlation: Floats, b: Floats) -> Floats:
     """The y > 0 with y·(Cy) = b: argmin ½y'Cy − Σ b ln y, by damped Newton steps."""
     y = np.sqrt(b)
-    y = y / np.sqrt(float(y @ (correlation @ y)))
+    variance = float(y @ (correlation @ y))
+    if not variance > 0.0:
+        raise NotConverged(_NO_COVARIANCE.format(len(b)))
+    y = y / np.sqrt(variance)
     last = np.inf
     for _ in range(_MOST_STEPS):
         gradient = correlation @ y - b / y
@@ -90,7 +94,11 @@ def _newton(correlation: Floats, b: Floats) -> Floats:
         last = miss
         hessian = correlation.copy()
         hessian[np.diag_indices_from(hessian)] += b / y**2
-        step = -cho_solve(cho_factor(hessian, overwrite_a=True, check_finite=False), gradient, check_finite=False)
+        try:
+            factors = cho_factor(hessian, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError as error:
+            raise NotConverged(_NO_COVARIANCE.format(len(b))) from error
+        step = -cho_solve(factors, gradient, check_finite=False)
         # self-concordance gives the damping far away (Spinu, 2013); near the answer the step is whole
         size = float(np.abs(step / y).max())
         y = y + step * (1.0 if size < 0.3 else 1.0 / (1.0 + size))
