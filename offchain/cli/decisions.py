@@ -14,10 +14,13 @@ from offchain.cli.inputs import (
     MarketPath,
     Time,
     holdings,
+    inputs_text,
     moment,
     open_index,
     open_market,
+    open_rules,
     read_file,
+    read_inputs,
     write_file,
 )
 from offchain.cli.output import Json, emit, say
@@ -68,11 +71,14 @@ def decide(
 
     Example: ballast decide LC10 2021-05-03 --out decisions    then: ballast verify decisions/LC10-2021-05-03.decision.json
     """
-    decision, snapshot = _decided(index, date, held=held, market_path=market_path)
+    rules, now = open_rules(index), holdings(held)
+    market = open_market(market_path)
+    t = moment(market, date)
+    decision = rules.decide(market, t, now)
     if out:
         stem = f"{decision.symbol}-{decision.t:%Y-%m-%d}"
         write_file(Path(out) / f"{stem}.decision.json", decision.to_json() + "\n")
-        write_file(Path(out) / f"{stem}.inputs.json", snapshot.to_json() + "\n")
+        write_file(Path(out) / f"{stem}.inputs.json", inputs_text(rules, market, t, now) + "\n")
     document = {
         "symbol": decision.symbol,
         "t": decision.t,
@@ -155,16 +161,14 @@ def verify(
 
     Example: ballast verify decisions/LC10-2021-05-03.decision.json
     """
-    from offchain.market import MarketSnapshot
-    from offchain.methodology import Decision, Methodology
+    from offchain.methodology import Decision
 
     path = Path(decision_file)
     decision = Decision.from_json(read_file(decision_file))
-    spec = open_index(index or decision.symbol)
+    rules = open_rules(index or decision.symbol)
     beside = path.with_name(path.name.replace(".decision.json", ".inputs.json"))
     given = inputs_file or (str(beside) if beside != path and beside.is_file() else "")
-    source = MarketSnapshot.from_json(read_file(given)) if given else open_market(market_path)
-    Methodology(spec).verify(decision, source)
+    rules.verify(decision, read_inputs(read_file(given)) if given else open_market(market_path))
     document = {
         "verified": True,
         "symbol": decision.symbol,
@@ -180,10 +184,7 @@ def verify(
 
 def _decided(index: str, date: str, *, held: str, market_path: str) -> tuple[Decision, MarketSnapshot]:
     """The decision, and the facts it was made from."""
-    from offchain.methodology import Methodology
-
-    rules = Methodology(open_index(index))
-    now = holdings(held)
+    rules, now = open_rules(index), holdings(held)
     market = open_market(market_path)
     t = moment(market, date)
     snapshot = rules.snapshot(market, t)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offchain.cli.app import app
-from offchain.cli.inputs import MarketPath, moment, open_index, open_market
+from offchain.cli.inputs import MarketPath, moment, open_index, open_market, open_rules
 from offchain.cli.output import DIFFERS, Json, emit, say
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def overlap(
     from offchain.analytics.exposure import look_through, overlaps
     from offchain.analytics.limits import over_limits
     from offchain.errors import UnusableHoldings
-    from offchain.methodology import Methodology
     from offchain.units import from_wad
 
     amounts = dict(_amount(text) for text in indexes)
@@ -56,8 +55,8 @@ def overlap(
     t = moment(market, date)
     weights: dict[str, Mapping[str, int]] = {}
     volumes: dict[str, float] = {}
-    for spec in specs.values():
-        rules = Methodology(spec)
+    for name, spec in specs.items():
+        rules = open_rules(name)
         weights[spec.symbol] = rules.decide(market, t).target_weights
         volumes.update({coin.id: coin.volume for coin in rules.snapshot(market, t).coins})
     held = look_through(weights, {spec.symbol: amounts[name] for name, spec in specs.items()})

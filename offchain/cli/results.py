@@ -14,6 +14,7 @@ from offchain.cli.inputs import (
     moment,
     open_index,
     open_market,
+    open_rules,
     read_file,
     write_file,
 )
@@ -115,13 +116,12 @@ def compare(
     """
     from offchain.analytics.exposure import concentration, overlap
     from offchain.analytics.measures import measure
-    from offchain.methodology import Methodology
     from offchain.units import from_wad
 
     a, b = open_index(first), open_index(second)
     market = open_market(market_path)
     t = moment(market, date)
-    weights = {spec.symbol: Methodology(spec).decide(market, t).target_weights for spec in (a, b)}
+    weights = {open_index(name).symbol: open_rules(name).decide(market, t).target_weights for name in (first, second)}
     document: dict[str, object] = {
         "t": t,
         "rules": [{"key": key, a.symbol: x, b.symbol: y} for key, x, y in rule_differences(a, b)],
