@@ -122,16 +122,24 @@ def _require_sense(sources: Sequence[Source], ids: Sequence[str], start: date, e
 def _ask(source: Source, request: Request) -> None:
     """Fetches a question and its further pages into the store, and makes sure that they can be read."""
     for _ in range(MAX_PAGES):
-        answer = source.fetch(request)
-        try:
-            reading = source.parse(answer)
-        except SourceUnavailable:
-            # a page of excuses may have been answered, or stored, in a bad hour: one more try decides
-            reading = source.parse(source.fetch(request, fresh=True))
+        reading = _readable(source, request)
         if reading.more is None:
             return
         request = reading.more
     raise SourceUnavailable(f"{source.name}: more than {MAX_PAGES} pages, the last {request.url}; ask for fewer days")
+
+
+def _readable(source: Source, request: Request) -> Reading:
+    """What the answer says. A page of excuses, or of nothing, may have been stored in a bad hour: one more try decides."""
+    answer = source.fetch(request)
+    try:
+        reading = source.parse(answer)
+    except SourceUnavailable:
+        return source.parse(source.fetch(request, fresh=True))
+    if reading.rows.empty and request.is_closed:
+        # it would stay empty for ever, because answers about a closed past do not get old
+        return source.parse(source.fetch(request, fresh=True))
+    return reading
 
 
 # --- reading the store ------------------------------------------------------------------------------------------------

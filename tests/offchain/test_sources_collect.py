@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_answers import NOW, RecordedSession, door, in_turn
+from source_answers import NOW, RecordedSession, Time, door, in_turn
 
 from offchain.errors import MarketDataError, SourceUnavailable
 from offchain.market import Market
@@ -122,7 +122,7 @@ def test_three_sources_the_median_counts_against_a_price_out_of_line(tmp_path: P
 
 
 @given(st.lists(st.floats(1.0, 1e6), min_size=3, max_size=7), st.floats(1e-9, 1e12), st.integers(0, 6))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_one_source_alone_never_moves_the_price_beyond_what_others_say(
     tmp_path_factory: pytest.TempPathFactory, prices: list[float], lie: float, liar: int
 ) -> None:
@@ -242,6 +242,22 @@ def test_an_answer_that_cannot_be_read_is_asked_for_once_more(tmp_path: Path) ->
         collect([CoinGeckoSource(broken)], ["bitcoin"], start=FIRST, end=LAST, store=broken.store)
 
 
+def test_an_empty_answer_about_a_closed_past_is_not_believed_for_ever(tmp_path: Path) -> None:
+    good = (200, (Path(__file__).parent.parent / "data/coingecko/bitcoin_chart.json").read_bytes())
+    empty = (200, b'{"prices": [], "market_caps": [], "total_volumes": []}')
+    session = RecordedSession(in_turn(empty, empty, good))
+    time = Time(NOW + timedelta(days=60))
+    way = door(tmp_path, session, time=time)
+    asked = {"start": date(2025, 1, 7), "end": date(2025, 1, 10), "store": way.store}
+    with pytest.raises(SourceUnavailable, match="no source knows a price of bitcoin"):
+        collect([CoinGeckoSource(way)], ["bitcoin"], **asked)  # type: ignore[arg-type]
+    assert len(session.asked) == 2
+    time.now += timedelta(days=1)
+    assert len(collect([CoinGeckoSource(way)], ["bitcoin"], **asked).dates) == 4  # type: ignore[arg-type]
+    collect([CoinGeckoSource(way)], ["bitcoin"], **asked)  # type: ignore[arg-type]
+    assert len(session.asked) == 3
+
+
 def test_real_providers_together_make_one_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """D5, D6, D11: prices, on-chain data, value locked and rates, from four providers' recorded answers; then offline."""
     monkeypatch.setenv("FRED_API_KEY", "key")
@@ -313,7 +329,7 @@ def changed_after(said: Said, row: int, factor: float) -> Said:
 
 
 @given(st.lists(SAID, min_size=1, max_size=4), LINE, st.integers(2, 6), st.floats(0.01, 100.0))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_what_comes_after_t_changes_nothing_at_t(
     tmp_path_factory: pytest.TempPathFactory, said: list[Said], line: list[float], row: int, factor: float
 ) -> None:
