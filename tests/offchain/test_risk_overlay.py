@@ -126,6 +126,11 @@ def test_expose_given_a_stable_coin_among_the_weights_counts_it_to_the_stable_si
     assert at_risk(exposed(rules(buffer=0.7), weights=weights)) == 3 * WAD // 10
 
 
+def test_buffer_of_everything_holds_no_coin() -> None:
+    """A10."""
+    assert exposed(rules(buffer=1.0)) == {"dai": WAD // 2, "usd-coin": WAD // 2}
+
+
 def test_expose_given_only_stable_coins_holds_the_stable_side() -> None:
     assert exposed(rules(buffer=0.1), weights={"dai": WAD}) == {"dai": WAD // 2, "usd-coin": WAD // 2}
 
@@ -219,6 +224,13 @@ def test_shift_by_phase_moves_30_percent_to_stable_in_a_bear_market(phase: str, 
     after = exposed(rules(stable=(("usd-coin", 1.0),), shift="phase", max_shift=0.3), signals=signals(phase))
     assert after.get("usd-coin", 0) == stable * WAD // 100
     assert after["bitcoin"] == (100 - stable) * WAD // 200
+
+
+def test_phase_that_the_table_leaves_out_moves_nothing() -> None:
+    """A3."""
+    only_bear = rules(shift="phase", max_shift=0.4, phase_shift=(("bear", 0.5),))
+    assert at_risk(exposed(only_bear, signals=signals("bear"))) == 8 * WAD // 10
+    assert at_risk(exposed(only_bear, signals=signals("correction"))) == WAD
 
 
 def test_shift_by_breadth_is_a_line_between_its_two_thresholds() -> None:
@@ -624,6 +636,16 @@ def test_first_decision_goes_straight_to_the_target() -> None:
     assert at_risk(exposed(rules(shift="phase", max_shift=0.3, step=0.1), signals=signals("bear"))) == 7 * WAD // 10
 
 
+def test_summary_tells_the_way_only_while_there_is_one() -> None:
+    """M8, A4."""
+    keys = rules(shift="phase", max_shift=0.3, step=0.1)
+    there = expose(WEIGHTS, keys, history=market(), signals=signals("bear"), held={"bitcoin": 0.75, "dai": 0.25})
+    assert there.steps[-1].summary.endswith("30.00 % aside")
+    way = expose(WEIGHTS, keys, history=market(), signals=signals("bear"), held={"bitcoin": 0.95, "dai": 0.05})
+    assert way.steps[-1].summary.endswith("Target 70.00 %, coming from 95.00 % in steps of 10.00 %")
+    assert way.steps[-1].summary.startswith("85.00 % at risk: ")
+
+
 def test_small_changes_inside_the_band_are_not_made() -> None:
     """A4, A5: hysteresis of the exposure, and the step says so."""
     keys = rules(shift="phase", max_shift=0.3, band=0.05)
@@ -631,6 +653,12 @@ def test_small_changes_inside_the_band_are_not_made() -> None:
     assert at_risk(dict(answer.weights)) == 74 * WAD // 100
     assert "inside the band of 5.00 %" in answer.steps[-1].summary
     assert at_risk(exposed(keys, signals=signals("bear"), held={"bitcoin": 0.76, "dai": 0.24})) == 70 * WAD // 100
+
+
+def test_change_as_large_as_the_band_is_made() -> None:
+    """A4: the band leaves out smaller changes only."""
+    keys = rules(shift="phase", max_shift=0.25, band=0.25)
+    assert at_risk(exposed(keys, signals=signals("bear"), held={"bitcoin": 1.0})) == 75 * WAD // 100
 
 
 def test_buffer_is_kept_even_inside_the_band() -> None:
