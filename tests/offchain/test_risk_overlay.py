@@ -257,6 +257,24 @@ def test_shift_by_signals_reads_the_bearish_part_of_the_index() -> None:
     assert answer.findings == ("no signal for bitcoin: counted as neutral",)
 
 
+def test_shift_reads_only_what_it_names_and_any_takes_the_strictest() -> None:
+    """A3, M9: phase, breadth and signals apart, and together."""
+    calm = {name: "neutral" for name in WEIGHTS}
+    bearish = {name: "bearish" for name in WEIGHTS}
+
+    def moved(shift: str, phase: str, breadth: float, labels: dict[str, str]) -> int:
+        keys = rules(shift=shift, max_shift=0.4, shift_from=0.25, shift_full=0.75)
+        return 100 - at_risk(exposed(keys, signals=signals(phase, breadth, **labels))) * 100 // WAD
+
+    assert [moved("phase", "bull", 0.1, bearish), moved("phase", "bear", 0.9, calm)] == [0, 40]
+    assert [moved("breadth", "bear", 0.9, bearish), moved("breadth", "bull", 0.5, calm)] == [0, 20]
+    assert [moved("signals", "bear", 0.1, calm), moved("signals", "bull", 0.9, bearish)] == [0, 40]
+    assert moved("any", "bull", 0.9, calm) == 0
+    assert moved("any", "bull", 0.5, calm) == 20
+    assert moved("any", "correction", 0.5, bearish) == 40
+    assert moved("any", "bear", 0.9, calm) == 40
+
+
 def test_shift_that_reads_signals_without_any_is_refused() -> None:
     with pytest.raises(MissingHistory, match='risk.shift = "any" reads the signals'):
         exposed(rules(shift="any"))
