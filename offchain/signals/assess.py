@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offchain.canonical import utc_text
 from offchain.errors import ModelError
@@ -263,7 +262,7 @@ def _by_rules(inputs: _Inputs, rules: SignalRules) -> list[_Opinion]:
 def _by_model(inputs: _Inputs, model: Model) -> list[_Opinion]:
     rows = np.where(inputs.freshness > 0.0, on_grid(inputs.scores, model.clip), np.nan)
     said = model.probabilities(rows)
-    without = [_score_without(rows, place, model) for place in range(len(inputs.names))]
+    without = model.scores_without(rows)
     score = said[:, 2] - said[:, 0]
     answer = []
     for number, freshness in enumerate(inputs.freshness.tolist()):
@@ -283,14 +282,6 @@ def _by_model(inputs: _Inputs, model: Model) -> list[_Opinion]:
             )
         )
     return answer
-
-
-def _score_without(rows: Floats, place: int, model: Model) -> NDArray[np.int64]:
-    """Millionths of score when this feature is not known."""
-    blind = rows.copy()
-    blind[:, place] = np.nan
-    said = model.probabilities(blind)
-    return said[:, 2] - said[:, 0]
 
 
 def _unknown(names: Sequence[str], freshness: Sequence[float]) -> tuple[str, ...]:

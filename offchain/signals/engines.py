@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,9 @@ class Engine(Protocol):
 
     def margins(self, rows: Floats) -> Floats:
         """rows × features, NaN unknown → rows × CLASSES."""
+
+    def margins_without(self, rows: Floats) -> Floats:
+        """features × rows × CLASSES: for each column the same bits as `margins` of rows in which it is unknown."""
 
     def as_plain(self) -> dict[str, object]:
         """The portable form."""
@@ -56,18 +60,52 @@ class Trees:
         parts = [self._margins(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE)]
         return np.concatenate(parts) if parts else np.empty((0, CLASSES))
 
+    def margins_without(self, rows: Floats) -> Floats:
+        """features × rows × CLASSES. For each column only the trees that read it are walked again."""
+        roots = self.roots.reshape(-1)
+        leaves = self._walk(rows, roots)
+        answer = np.tile(self._sum(leaves), (rows.shape[1], 1, 1))
+        for place, readers in self._readers.items():
+            blind, changed = rows.copy(), leaves.copy()
+            blind[:, place] = np.nan
+            changed[:, readers] = self._walk(blind, roots[readers])
+            answer[place] = self._sum(changed)
+        return answer
+
     def _margins(self, rows: Floats) -> Floats:
-        at = np.broadcast_to(self.roots.reshape(-1), (len(rows), self.roots.size))
+        return self._sum(self._walk(rows, self.roots.reshape(-1)))
+
+    def _walk(self, rows: Floats, roots: NDArray[np.int64]) -> Floats:
+        """rows × trees: the value of the leaf that each row comes to."""
+        at = np.broadcast_to(roots, (len(rows), len(roots)))
         line = np.arange(len(rows))[:, None]
         for _ in range(self.depth):
             x = rows[line, self.feature[at]]
             goes_left = np.where(np.isnan(x), self.unknown_left[at], x <= self.threshold[at])
             at = np.where(goes_left, self.left[at], self.right[at])
-        leaves = self.value[at].reshape(len(rows), *self.roots.shape)
-        total = np.tile(self.baseline, (len(rows), 1))
-        for number in range(leaves.shape[1]):
-            total = total + leaves[:, number]
+        return self.value[at]
+
+    def _sum(self, leaves: Floats) -> Floats:
+        """rows × CLASSES, round after round: a sum of numpy's own would add in an order of its own."""
+        rounds = leaves.reshape(len(leaves), *self.roots.shape)
+        total = np.tile(self.baseline, (len(leaves), 1))
+        for number in range(rounds.shape[1]):
+            total = total + rounds[:, number]
         return total
+
+    @cached_property
+    def _readers(self) -> dict[int, NDArray[np.int64]]:
+        """{column: numbers of the trees that split on it}."""
+        found: dict[int, set[int]] = {}
+        for number, root in enumerate(self.roots.reshape(-1).tolist()):
+            open_nodes = [root]
+            while open_nodes:
+                node = open_nodes.pop()
+                below = (int(self.left[node]), int(self.right[node]))
+                if below != (node, node):
+                    found.setdefault(int(self.feature[node]), set()).add(number)
+                    open_nodes += below
+        return {column: np.array(sorted(trees), dtype=np.int64) for column, trees in found.items()}
 
     def as_plain(self) -> dict[str, object]:
         return {
@@ -102,6 +140,15 @@ class Network:
                 total = total + values[:, place : place + 1] * weights[place]
             values = total
         return values
+
+    def margins_without(self, rows: Floats) -> Floats:
+        """features × rows × CLASSES."""
+        answer = np.empty((rows.shape[1], len(rows), CLASSES))
+        for place in range(rows.shape[1]):
+            blind = rows.copy()
+            blind[:, place] = np.nan
+            answer[place] = self.margins(blind)
+        return answer
 
     def as_plain(self) -> dict[str, object]:
         layers = [{"weights": weights.tolist(), "bias": bias.tolist()} for weights, bias in self.layers]

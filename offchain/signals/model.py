@@ -55,6 +55,11 @@ class Model:
             raise ModelError(f"the model reads {len(self.features)} features, not an array of {rows.shape}")
         return probabilities(self.engine.margins(rows), self.curves)
 
+    def scores_without(self, rows: Floats) -> NDArray[np.int64]:
+        """features × rows: millionths of p_bullish − p_bearish when that feature is not known."""
+        said = [probabilities(margins, self.curves) for margins in self.engine.margins_without(rows)]
+        return np.array([one[:, 2] - one[:, 0] for one in said])
+
     def require_usable_at(self, t: datetime) -> None:
         """Raises ModelError unless everything the model has seen was before the day of `t`."""
         if self.train_cutoff >= t.date():
