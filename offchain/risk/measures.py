@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offchain.errors import MissingHistory
 from offchain.market.history import Floats, History
@@ -339,6 +340,6 @@ def _common_returns(history: History, weights: Mapping[str, float]) -> tuple[lis
     return ids, change
 
 
-def _capture(mine: Floats, theirs: Floats, days: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def _capture(mine: Floats, theirs: Floats, days: NDArray[np.bool_]) -> float:
     whole = float(theirs[days].sum())
     return float(mine[days].sum()) / whole if whole else math.nan

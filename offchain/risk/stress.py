@@ -17,7 +17,7 @@ from datetime import date
 import numpy as np
 
 from offchain.errors import MissingHistory
-from offchain.market.history import History
+from offchain.market.history import Floats, History
 from offchain.risk.scenarios import Scenario
 
 
@@ -180,8 +180,8 @@ def _stressed(
 
 
 def _carried(
-    prices: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    prices: Floats,
+) -> Floats:
     """Each price, or the last known one before it."""
     path = prices.copy()
     for day in range(1, len(path)):

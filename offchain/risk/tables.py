@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from offchain.errors import MissingHistory
-from offchain.market.history import History
+from offchain.market.history import Floats, History
 from offchain.risk.basket import MIN_DAYS, basket_returns, correlations, returns
 from offchain.risk.measures import (
     Tail,
@@ -135,7 +135,7 @@ def _young(weights: Mapping[str, float], window: History) -> tuple[str, ...]:
     return tuple(name for row, name in enumerate(ids) if row not in left)
 
 
-def _tail(daily: np.ndarray[tuple[int], np.dtype[np.float64]], *, confidence: float, horizon: int) -> dict[str, Cell]:
+def _tail(daily: Floats, *, confidence: float, horizon: int) -> dict[str, Cell]:
     found = tail_risk(daily, confidence=confidence, horizon=horizon)
     rows: tuple[Tail, ...] = (found.historical, found.cornish_fisher, found.ewma)
     return {"confidence": confidence, "horizon": horizon, "days": found.days, "methods": [asdict(row) for row in rows]}
@@ -145,7 +145,7 @@ def _coins(
     weights: Mapping[str, float],
     old: Mapping[str, float],
     window: History,
-    matrix: np.ndarray[tuple[int, int], np.dtype[np.float64]],
+    matrix: Floats,
     slopes: Mapping[str, float],
     liquidity: Liquidity | None,
     confidence: float,
@@ -184,7 +184,7 @@ def _correlations(old: Mapping[str, float], window: History, days: int) -> dict[
     }
 
 
-def _equities(daily: np.ndarray[tuple[int], np.dtype[np.float64]], window: History) -> dict[str, Cell] | None:
+def _equities(daily: Floats, window: History) -> dict[str, Cell] | None:
     """How the index moves with stocks, on all days and on their worst tenth; None without that series."""
     if "equities" not in window.series:
         return None
