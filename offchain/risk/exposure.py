@@ -5,6 +5,7 @@ A rule whose data is missing names nothing and leaves a finding: it never acts o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -189,8 +190,7 @@ def _breadth_shift(rules: RiskRules, history: History, signals: SignalSet | None
 
 def _signal_shift(coins: Mapping[str, float], rules: RiskRules, signals: SignalSet) -> list[Ceiling | str]:
     known = {name: signals.signals[name] for name in coins if name in signals.signals}
-    total = sum(coins.values())
-    bearish = sum(coins[name] for name in sorted(known) if known[name].label == "bearish") / total
+    bearish = math.fsum(coins[name] for name in known if known[name].label == "bearish") / math.fsum(coins.values())
     unread = sorted(name for name in coins if name not in known or known[name].is_fallback)
     found: list[Ceiling | str] = []
     if unread:
