@@ -1,4 +1,4 @@
-"""Commands on the past: backtest, report, compare, fees, taxes."""
+"""Commands on the past: backtest, report, review, compare, fees, taxes."""
 
 from __future__ import annotations
 
@@ -97,6 +97,30 @@ def report(
         lambda: "\n".join([_study_text(told), "", *(f"written: {path}" for path in paths)]),
         as_json=as_json,
     )
+
+
+@app.command()
+def review(
+    index: IndexName,
+    quarter: Annotated[str, typer.Argument(metavar="QUARTER", help="Such as 2021-Q2.")],
+    is_quick: Annotated[bool, typer.Option("--quick", help="Without survivorship gap and delay curve.")] = False,
+    out: Out = "",
+    market_path: MarketPath = "",
+    as_json: Json = False,
+) -> None:
+    """Write the review of a quarter: results, decisions, correlation, stress, the risk register, and what to decide.
+
+    Example: ballast review LC10 2021-Q2 > review.md
+    """
+    from offchain.research.register import quarter_days, review_pack, risk_register
+
+    first, last = quarter_days(quarter)
+    told = _studied(index, first.isoformat(), last.isoformat(), 30.0, False, market_path, is_quick=is_quick)
+    text = review_pack(told, quarter=quarter)
+    if out:
+        write_file(Path(out) / f"{told.spec.symbol}-{quarter}.md", text)
+    register = risk_register(told.spec, told)
+    emit({**_document(told), "quarter": quarter, "register": register, "markdown": text}, text, as_json=as_json)
 
 
 @app.command()

@@ -67,6 +67,14 @@ def test_report_into_a_file_is_refused(tmp_path: Path) -> None:
     assert "cannot be written" in result.stderr
 
 
+def test_review_writes_the_pack_of_a_quarter(tmp_path: Path) -> None:
+    """P13."""
+    data = document("review", "EQ5", "2025-Q1", "--quick", "--out", str(tmp_path), *MARKET)
+    assert data["quarter"] == "2025-Q1"
+    assert (tmp_path / "EQ5-2025-Q1.md").read_text() == data["markdown"]
+    assert run("review", "EQ5", "spring", *MARKET).exit_code == 1
+
+
 def test_compare_shows_rules_overlap_and_results() -> None:
     """P9, U18: two methodologies side by side."""
     data = document("compare", "LC10", "SQRT20", "--date", "2025-01-01", *SPAN, *MARKET)
