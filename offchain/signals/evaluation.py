@@ -83,15 +83,17 @@ def evaluate(
     horizon_days: int,
     cost: float = 0.003,
     seed: int = 7,
+    calibrated: Floats | None = None,
 ) -> Evaluation:
     """Of days × coins × 3 probabilities (UNKNOWN where none) against what came true.
 
     `baseline`: days × coins × 3, the probabilities of `volatility_baseline`. `cost`: per unit of one-way turnover, 1 = 100 %.
+    `calibrated`: days × coins × 3, what Brier score and log-loss are of, when `millionths` are scores and no probabilities.
     """
     score = millionths[:, :, 2] - millionths[:, :, 0]
     counted = (millionths[:, :, 0] != UNKNOWN) & (classes != UNKNOWN) & ~np.isnan(baseline[:, :, 0])
     directional = counted & ((classes == BEARISH) | (classes == BULLISH))
-    stated = millionths[counted] / MILLION
+    stated = (millionths / MILLION if calibrated is None else calibrated)[counted]
     happened = classes[counted]
     auc = directional_auc(score[directional], classes[directional])
     low, high = _auc_band(score, classes, directional, block=2 * horizon_days, seed=seed)

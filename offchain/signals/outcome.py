@@ -15,7 +15,9 @@ GRID = 6  # decimals that scores and probabilities are rounded to, so that every
 class Signal:
     """One coin. `score`: -1..1, cross-sectional; `conviction`: 0..1; probabilities sum to 1; all rounded to GRID decimals.
 
-    `parts`: {what was read: its share of the score}; `reason`: one sentence; `is_fallback`: data was missing, so neutral.
+    The probabilities of a trained model are calibrated; those of written rules split the score: p_bullish is a positive
+    score, p_bearish a negative one, p_neutral the rest. `parts`: {what was read: its share of the score} (rules: they sum
+    to it; a model: what the score loses without it); `reason`: one sentence; `is_fallback`: data was missing, so neutral.
     """
 
     id: str

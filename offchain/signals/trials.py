@@ -22,14 +22,16 @@ from offchain.features import compute_panel, standardise
 from offchain.features.windows import mid_ranks
 from offchain.market.history import Floats, History
 from offchain.signals.arithmetic import MILLION
+from offchain.signals.calibration import fit_curves, probabilities
 from offchain.signals.evaluation import Evaluation, evaluate, payoff_of_best_third, volatility_baseline
 from offchain.signals.outcome import GRID
-from offchain.signals.targets import LEAST_COINS, UNKNOWN, excess_returns, terciles, volatility_tenths
+from offchain.signals.targets import LEAST_COINS, UNKNOWN, Classes, excess_returns, terciles, volatility_tenths
 from offchain.signals.training import Mask, Tags, on_grid
 from offchain.spec.signal_rules import SignalRules
 
 # the baseline learns anew this often
 _BASELINE_DAYS = 30
+_LEAST_ROWS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,19 +75,24 @@ def evaluate_rules(
 ) -> Evaluation:
     """Every day's scores by the rules against what followed. `cost`: of one unit of one-way turnover.
 
-    The three numbers of a rule split its score and are no calibrated probabilities: read its AUC and pay-off, not its Brier.
+    A rule's own three numbers split its score and are no probabilities. So its Brier score and log-loss are of what the score
+    said about the thirds on the days before (a sigmoid, learned anew every 30 days).
     """
     price = history.panel("price")
     said = rule_scores(history, rules, members=members, tags=tags)
     excess = excess_returns(price, horizon_days=horizon_days, delay_days=delay_days)
     excess = np.where(said[:, :, 0] != UNKNOWN, excess, np.nan)
     classes, tenths = terciles(excess), volatility_tenths(price)
-    baseline = np.full(said.shape, np.nan)
+    baseline, stated = np.full(said.shape, np.nan), np.full(said.shape, np.nan)
     reach = horizon_days + delay_days
     for start in range(0, len(price), _BASELINE_DAYS):
         into = range(start, min(start + _BASELINE_DAYS, len(price)))
-        volatility_baseline(tenths, classes, learn=range(0, max(start - reach, 0)), into=into, answer=baseline)
-    return evaluate(said, baseline, classes, excess, horizon_days=horizon_days, cost=cost)
+        past = range(0, max(start - reach, 0))
+        volatility_baseline(tenths, classes, learn=past, into=into, answer=baseline)
+        _calibrate(said, classes, learn=past, into=into, answer=stated)
+    # while there is too little to learn from, the score says what the baseline says
+    stated = np.where(np.isnan(stated), baseline, stated)
+    return evaluate(said, baseline, classes, excess, horizon_days=horizon_days, cost=cost, calibrated=stated)
 
 
 def rule_scores(
@@ -135,6 +142,24 @@ def feature_table(
 def bar_of_luck(trials: int) -> float:
     """|t| that the largest of `trials` independent standard normal numbers passes with probability 1 in 20."""
     return NormalDist().inv_cdf((1.0 + 0.95 ** (1.0 / trials)) / 2.0)
+
+
+def _calibrate(said: NDArray[np.int64], classes: Classes, *, learn: range, into: range, answer: Floats) -> None:
+    """Writes into rows `into` of `answer` what a score meant on the days `learn`; leaves them when those are too few."""
+    known = (said[learn.start : learn.stop, :, 0] != UNKNOWN) & (classes[learn.start : learn.stop] != UNKNOWN)
+    happened = classes[learn.start : learn.stop][known]
+    if len(happened) < _LEAST_ROWS:
+        return
+    curves = fit_curves(_margins(said[learn.start : learn.stop][known]), happened, kind="sigmoid")
+    block = said[into.start : into.stop]
+    speaks = block[:, :, 0] != UNKNOWN
+    answer[into.start : into.stop][speaks] = probabilities(_margins(block[speaks]), curves) / MILLION
+
+
+def _margins(millionths: NDArray[np.int64]) -> Floats:
+    """rows × 3: the score for bullish, against it for bearish, nothing for neutral."""
+    score = (millionths[:, 2] - millionths[:, 0]) / MILLION
+    return np.stack([-score, np.zeros(len(score)), score], axis=1)
 
 
 def _compared(history: History, name: str, present: Mask, least: int, clip: float, tags: Tags | None) -> Floats:

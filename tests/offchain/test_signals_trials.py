@@ -48,12 +48,16 @@ def test_evaluate_rules_finds_planted_skill_and_none_where_there_is_none(skilled
     found = evaluate_rules(skilled, RULES)
     assert found.pays
     assert found.auc_low > 0.55
+    assert found.brier < found.baseline_brier
+    assert found.log_loss < found.baseline_log_loss
     against = evaluate_rules(skilled, replace(RULES, use=tuple((name, -weight) for name, weight in RULES.use)))
     assert not against.pays
     assert against.auc == pytest.approx(1.0 - found.auc, abs=1e-6)
     empty = [evaluate_rules(shuffled(skilled, seed=seed), RULES) for seed in range(4)]
     assert sum(one.auc for one in empty) / 4 == pytest.approx(0.5, abs=0.025)
     assert not any(one.pays for one in empty)
+    # what a worthless score is calibrated to is the base rate: no better than volatility, and not absurd
+    assert all(abs(one.log_loss - one.baseline_log_loss) < 0.02 for one in empty)
 
 
 def test_rule_scores_are_blind_to_the_future(skilled: History) -> None:
