@@ -159,6 +159,7 @@ def test_the_dossier_of_the_time_counts_and_not_a_later_one() -> None:
     assert (
         chosen([coin()], files=by_coin([after]), **rules).verdict("coin").reason == "nobody has vetted it (no dossier)"
     )
+    assert chosen([coin()], files=by_coin([dossier(time=T), after]), **rules).members == ("coin",)
     newer = dossier(time=T - DAY, powers=("mint",))
     assert chosen([coin()], files=by_coin([newer, before]), **rules).members == ()
 
@@ -253,6 +254,17 @@ def test_a_collapse_like_those_of_luna_and_ftt_takes_the_coin_out_between_review
     assert f"fell by {fall:.1%} within 7 days" in monitor(snapshot([coin()]), ["coin"], rules, history=after)[0].reason
     healed = history({"price": {"coin": [*path[: day + 1], *[path[-1]] * 45]}})
     assert monitor(snapshot([coin()]), ["coin"], rules, history=healed) == ()
+
+
+def test_a_fall_is_held_against_its_limit_to_the_day_and_to_the_number() -> None:
+    """V9: exactly the limit is allowed; on the last day of the quarantine the coin is still out, the day after it is not."""
+    rules = {"max_fall": 0.5, "fall_days": 1, "quarantine_days": 5}
+    assert chosen([coin()], history=history({"price": {"coin": [2.0, 1.0]}}), **rules).members == ("coin",)
+    found = chosen([coin()], history=history({"price": {"coin": [2.0, 0.99]}}), **rules)
+    assert found.verdict("coin").reason == ("fell by 50.5% within 1 days (universe.max_fall 50%); stays out for 5 days")
+    last_day, day_after = ([2.0, *[0.99] * days] for days in (6, 7))
+    assert chosen([coin()], history=history({"price": {"coin": last_day}}), **rules).members == ()
+    assert chosen([coin()], history=history({"price": {"coin": day_after}}), **rules).members == ("coin",)
 
 
 def test_each_red_flag_has_its_own_sign() -> None:
