@@ -53,6 +53,7 @@ from offchain.units import (
     to_wad,
     usd_to_nano,
 )
+from offchain.universe.monitor import RedFlag
 
 DAY = timedelta(days=1)
 ETHER = "ethereum"
@@ -371,7 +372,7 @@ class _Desk:
         return towards(held, decided.target_weights, self.when)
 
     def _watch(self, row: int, now: datetime) -> None:
-        """Between reviews: drift beyond a band, or signals that changed, where the rules name them."""
+        """Between reviews: a red flag, drift beyond a band, or signals that changed, where the rules name them."""
         if not self.when.triggers or self.traded is None or self.decided is None or self.pending:
             return
         if self.decisions and self.asked_at == now:
@@ -390,11 +391,18 @@ class _Desk:
             last=self.traded,
             current=weights,
             target=target,
+            flags=self._red_flags(now, weights),
             labels=labels,
             labels_before=_labels_of(self.decided),
         )
         if found.trade:
             self._decide(Dates(reference=now, announcement=now, effective=now), row, trigger=found.reason)
+
+    def _red_flags(self, now: datetime, weights: Mapping[str, float]) -> tuple[RedFlag, ...]:
+        """What is wrong with what is held, by deciders that can tell."""
+        if "emergency" not in self.when.triggers or not isinstance(self.decider, Methodology):
+            return ()
+        return self.decider.red_flags(self.market, now, tuple(weights))
 
     def _ask(self, t: datetime, weights: Mapping[str, float]) -> Decided:
         self.asked_at = t

@@ -70,7 +70,14 @@ class Methodology:
     def needs(self) -> Needs:
         """How far back, and at which fields, the stages look."""
         found = universe.needs(self.spec.universe) | weights.needs(self.spec.weights) | risk.needs(self.spec.risk)
+        if self.is_watched:
+            found |= universe.monitor_needs(self.spec.universe)
         return found | signals.needs(self.spec.signals, model=self.model) if self.has_signals else found
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a red flag takes a coin out, at reviews and between them."""
+        return "emergency" in self.spec.rebalance.triggers
 
     @cached_property
     def records(self) -> Records:
@@ -92,6 +99,14 @@ class Methodology:
     def snapshot(self, market: Market, t: Time) -> MarketSnapshot:
         """The facts of the day, which every decision stands on and some need nothing but."""
         return market.snapshot(t, volume_days=self.spec.universe.volume_days)
+
+    def red_flags(self, market: Market, t: Time, members: Collection[str]) -> tuple[universe.RedFlag, ...]:
+        """What is wrong with these coins at `t`, nothing when the rules do not watch: `rebalance.due` is told."""
+        if not self.is_watched:
+            return ()
+        need, snapshot = universe.monitor_needs(self.spec.universe), self.snapshot(market, t)
+        history = market.history(snapshot.t, days=need.days, fields=need.fields, ids=members)
+        return self._flagged(members, snapshot, history, self.records.until(snapshot.t))
 
     def inputs(
         self,
@@ -244,6 +259,22 @@ class Methodology:
         tags = {coin.id: universe.themes_of(coin) for coin in inputs.snapshot.coins}
         return signals.assess(inputs.history, self.spec.signals, model=self.model, tags=tags, previous=inputs.labels)
 
+    def _flagged(
+        self, members: Collection[str], snapshot: MarketSnapshot, history: History, records: Records
+    ) -> tuple[universe.RedFlag, ...]:
+        dossiers = records.arguments(snapshot.t)["dossiers"] if self.spec.universe.is_vetted else None
+        return universe.monitor(
+            snapshot, members, self.spec.universe, history=history, dossiers=dossiers, incidents=records.incidents
+        )
+
+    def _barred_by_flags(self, inputs: Inputs) -> dict[str, str]:
+        """Held or not: a coin that was taken out does not come back while the sign lasts."""
+        if not self.is_watched or inputs.history is None:
+            return {}
+        known = [name for name in inputs.history.ids if name in inputs.snapshot]
+        flags = self._flagged(known, inputs.snapshot, inputs.history, inputs.records)
+        return {flag.id: f"red flag, {flag.code}: {flag.reason}" for flag in reversed(flags)}
+
     def _choose(self, asked: _Asked) -> tuple[Universe, Weighing]:
         inputs, rules = asked.inputs, self.spec.universe
         said = inputs.records.arguments(inputs.t)
@@ -256,7 +287,9 @@ class Methodology:
             votes=said["votes"],
             dossiers=said["dossiers"],
             signals=asked.signals,
-            barred=_barred(asked.signals, self.spec.signals.exclude) | dict(said["barred"]),
+            barred=_barred(asked.signals, self.spec.signals.exclude)
+            | self._barred_by_flags(inputs)
+            | dict(said["barred"]),
             reconstitute=is_reconstitution(rules, self.spec.rebalance, inputs.t),
         )
         if not chosen.members:

@@ -12,7 +12,7 @@ Reconstitution (members) has its own, slower calendar: it happens at the first r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from offchain.spec.rebalance_rules import RebalanceRules, is_period_start
 from offchain.spec.universe_rules import UniverseRules
@@ -47,15 +47,16 @@ def reviews(rules: RebalanceRules, start: datetime, end: datetime) -> tuple[Revi
 
 
 def is_reconstitution(universe: UniverseRules, rules: RebalanceRules, t: datetime) -> bool:
-    """Whether members may change in a decision at `t`: always with reconstitution = "review"; else on the day of the first
-    review on or after the 1st of each month, quarter or half-year.
+    """Whether members may change in a decision on the data of `t`: always with reconstitution = "review"; else only for the
+    first review on or after the 1st of each month, quarter or half-year, whose reference date is the day of `t`.
     """
     if universe.reconstitution == "review":
         return True
     if rules.is_basket:
         return False
-    review = rules.last_review(t)
-    if review.date() != t.astimezone(review.tzinfo).date():
+    effective = (t + timedelta(days=rules.reference_days)).astimezone(UTC)
+    review = rules.last_review(effective)
+    if review.date() != effective.date():
         return False
     begins = review
     while not is_period_start(universe.reconstitution, begins.date(), first_month=rules.first_month):

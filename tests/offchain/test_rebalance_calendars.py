@@ -122,6 +122,15 @@ def test_a_reconstitution_lasts_that_day_and_not_until_the_next_review() -> None
     assert is_reconstitution(dataclasses.replace(universe, reconstitution="review"), rules, day("2024-06-05"))
 
 
+def test_a_reconstitution_is_decided_on_the_data_of_its_reference_date() -> None:
+    """T10: effective on 1 June, on data of 22 May; neither the effective day's data nor another day's changes members."""
+    universe = UniverseRules(top=5, reconstitution="monthly")
+    rules = RebalanceRules(calendar="monthly", reference_days=10, announcement_days=7)
+    assert is_reconstitution(universe, rules, day("2024-05-22"))
+    assert not is_reconstitution(universe, rules, day("2024-06-01"))
+    assert review_of(rules, day("2024-06-01")).reference == day("2024-05-22")
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
