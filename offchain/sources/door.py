@@ -28,6 +28,7 @@ from offchain.sources.source import Rate, Request
 
 # bytes; the largest answers we ask for have a few
 MAX_BODY = 64 * 1024 * 1024
+ACCEPT = "application/json, application/xml;q=0.9, */*;q=0.8"
 
 
 class Busy(Exception):
@@ -135,7 +136,9 @@ class Door:
         secret: Mapping[str, str] | None = None,
         fresh: bool = False,
     ) -> RawResponse:
-        """The answer to an HTTP GET. `secret`: parameters that are sent but never stored or shown."""
+        """The answer to an HTTP GET. `headers` and `secret` (parameters) may hold a key: they are sent, never stored or
+        shown, and never carried on to another address that the answer points to.
+        """
         return self.answer(
             request, lambda: self._get(request.url, name, headers or {}, secret), name=name, rate=rate, fresh=fresh
         )
@@ -165,7 +168,11 @@ class Door:
             self._session = requests.Session()
         try:
             answer = self._session.get(
-                url, headers={"accept": "application/json", **headers}, params=secret, timeout=self.timeout_s
+                url,
+                headers={"accept": ACCEPT, **headers},
+                params=secret,
+                timeout=self.timeout_s,
+                allow_redirects=not headers and not secret,
             )
         except requests.RequestException as error:
             # the text of the error may hold the key: only its kind is shown
@@ -216,6 +223,8 @@ def _advice(status: int) -> str:
         return "no such thing there; check the ids and how they are named by this provider"
     if status == requests.codes.bad_request:
         return "it does not understand the question; check ids and dates"
+    if 300 <= status < 400:
+        return "it points to another address, and a key is not carried there; look at the page of its API"
     return "not an answer we know; look at the page of its API"
 
 

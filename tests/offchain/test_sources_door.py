@@ -131,7 +131,8 @@ def test_a_lost_connection_is_tried_again_and_then_offers_the_cached_copy(tmp_pa
         (401, "refused"),
         (403, "refused"),
         (404, "check the ids"),
-        (302, "not an answer"),
+        (302, "points to another address, and a key is not carried there"),
+        (418, "not an answer we know"),
     ],
 )
 def test_a_refusal_is_not_asked_again(tmp_path: Path, status: int, says: str) -> None:
@@ -160,6 +161,15 @@ def test_a_secret_is_sent_and_never_stored_or_shown(tmp_path: Path) -> None:
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) == 2
     assert all(b"SECRET" not in file.read_bytes() for file in files)
+
+
+def test_a_key_is_not_carried_on_to_another_address(tmp_path: Path) -> None:
+    session = RecordedSession(in_turn(GOOD))
+    way = door(tmp_path, session)
+    get(way)
+    way.get(Request(url=URL + "2"), name="Example", rate=FAST, secret={"api_key": "SECRET"})
+    way.get(Request(url=URL + "3"), name="Example", rate=FAST, headers={"x-key": "SECRET"})
+    assert [sent["allow_redirects"] for sent in session.sent] == [True, False, False]
 
 
 def test_calls_to_one_host_share_a_limit_and_hosts_do_not(tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def test_tickers_match_exactly_and_names_in_any_case_as_whole_words(text: str, f
     [
         (HTML, "a document with its own definitions, such as a web page"),
         (b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "b">]><rss/>', "its own definitions"),
+        ('<?xml version="1.0" encoding="utf-16-le"?><!DOCTYPE r><rss/>'.encode("utf-16-le"), "its own definitions"),
         (b"<html><body>hello</body></html>", "<html> is neither RSS nor Atom"),
         (b"<rss><channel><item>", "not XML"),
         (b"<rss><channel><item><title>x</title></item></channel></rss>", "an item without id or time"),
