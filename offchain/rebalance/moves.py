@@ -63,15 +63,7 @@ def _to_edges(held: list[int], aim: list[int], rules: RebalanceRules) -> list[in
     for now, goal in zip(held, aim, strict=True):
         width = _half_width(goal, rules)
         wanted.append(goal if not now or not goal else min(max(now, goal - width), goal + width))
-    rest = WAD - sum(wanted)
-    # gaps towards the target always hold the rest: Σ target = 1 = Σ wanted + rest
-    sign = 1 if rest > 0 else -1
-    gaps = [max(sign * (goal - weight), 0) for goal, weight in zip(aim, wanted, strict=True)]
-    for index in sorted(range(len(aim)), key=lambda i: (-gaps[i], i)):
-        step = min(abs(rest), gaps[index])
-        wanted[index] += sign * step
-        rest -= sign * step
-    return wanted
+    return _settled(wanted, aim)
 
 
 def _half_width(goal: int, rules: RebalanceRules) -> int:
@@ -92,14 +84,23 @@ def _shrunk(held: list[int], aim: list[int], band: int) -> list[int]:
         wanted = start
     else:
         wanted = [goal + (weight - goal) * 2 * band // apart for weight, goal in zip(start, aim, strict=True)]
+    return _settled(wanted, aim)
+
+
+def _settled(wanted: list[int], aim: list[int]) -> list[int]:
+    """`wanted` summing to 1e18: what is over or short goes to the largest gaps that it closes, lowest index on ties.
+
+    Those gaps always hold it, because Σ aim = 1e18 = Σ wanted + rest.
+    """
     rest = WAD - sum(wanted)
     sign = 1 if rest > 0 else -1
     gaps = [max(sign * (goal - weight), 0) for goal, weight in zip(aim, wanted, strict=True)]
+    settled = list(wanted)
     for index in sorted(range(len(aim)), key=lambda i: (-gaps[i], i)):
         step = min(abs(rest), gaps[index])
-        wanted[index] += sign * step
+        settled[index] += sign * step
         rest -= sign * step
-    return wanted
+    return settled
 
 
 # --- trades -------------------------------------------------------------------------------------------------------------

@@ -39,8 +39,8 @@ def test_to_the_target_is_the_target() -> None:
 def test_to_the_edge_of_the_band_moves_only_what_is_outside_and_the_farthest_on_the_other_side() -> None:
     """R4: a is 20 points over with 5 allowed, so 15 are sold; c lacks most and takes all of it, the others stay."""
     rules = RebalanceRules(trade_to="band", coin_band=0.05)
-    current, target = wad(a=45, b=27, c=8, d=20), wad(a=25, b=25, c=25, d=25)
-    assert towards(current, target, rules) == wad(a=30, b=27, c=23, d=20)
+    current, target = wad(a=45, b=27, c=7, d=21), wad(a=25, b=25, c=25, d=25)
+    assert towards(current, target, rules) == wad(a=30, b=27, c=22, d=21)
 
 
 def test_the_narrower_of_two_bands_counts() -> None:
@@ -123,4 +123,5 @@ def test_small_tickets_leave_dust_where_it_is() -> None:
         True,
         True,
     ]
+    assert all(move.is_traded for move in moves(wad(a=55, b=45), wad(a=50, b=50), nav_usd=100, rules=rules))
     assert moves(wad(a=50, b=50), wad(a=50, b=50), nav_usd=100, rules=rules) == ()

@@ -67,6 +67,7 @@ def test_a_review_is_due_once() -> None:
     plain = RebalanceRules(calendar="weekly")
     assert due(plain, MONDAY, last=MONDAY - timedelta(days=7)).code == "calendar"
     assert due(plain, MONDAY + timedelta(hours=3), last=MONDAY + timedelta(hours=1)).code == "none"
+    assert due(plain, MONDAY, last=MONDAY).code == "none"  # traded at the very moment of the review
     assert not due(RebalanceRules(calendar="never"), MONDAY, last=MONDAY - timedelta(days=900))
 
 
@@ -113,6 +114,16 @@ def test_a_signal_that_turns_is_a_trigger_when_enough_of_the_index_changed() -> 
     small = {"lido-dao": "neutral", "gmx": "neutral", "aave": "neutral"}
     assert at(labels=small, labels_before=before, current=target, target=target, signal_change=0.31).code == "none"
     assert at(labels=before, labels_before=before, current=target, target=target).code == "none"
+
+
+def test_a_drift_of_exactly_the_band_is_enough_now_and_at_a_review() -> None:
+    """R2: at the band is beyond it, as the keeper has it; a hair less is not."""
+    target = {"a": 0.5, "b": 0.5}
+    at_band, below = {"a": 0.55, "b": 0.45}, {"a": 0.5499, "b": 0.4501}
+    assert at(current=at_band, target=target).code == "drift"
+    assert at(current=below, target=target).code == "none"
+    assert worth_it(at_band, target, rules=rules(), cost=0.0).code == "drift"
+    assert worth_it(below, target, rules=rules(), cost=0.0).code == "band"
 
 
 # --- worth it? ----------------------------------------------------------------------------------------------------------
@@ -166,6 +177,8 @@ def test_trading_has_to_promise_more_than_a_multiple_of_its_cost() -> None:
     assert dear.numbers["benefit"] == pytest.approx(benefit, rel=1e-10)
     assert dear.numbers["needed"] == pytest.approx(benefit * 1.01, rel=1e-10)
     assert "trading costs" in dear.reason and "× 2" in dear.reason
+    exact = worth_it(current, target, rules=keys, cost=dear.numbers["benefit"] / 2, history=known, horizon_days=30)
+    assert (exact.trade, exact.numbers["benefit"]) == (False, exact.numbers["needed"])
     by_default = worth_it(current, target, rules=keys, cost=0.0, history=known)
     assert by_default.numbers["horizon_days"] == pytest.approx(365 / 12)
 

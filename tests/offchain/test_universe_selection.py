@@ -139,6 +139,7 @@ def test_screen_given_a_class_that_is_allowed_lets_it_in() -> None:
 
 
 def test_screen_given_the_coins_of_a_chain_leaves_out_the_others() -> None:
+    """U2: the whitelist of what the index can hold and trade."""
     facts = Market.from_frame(daily_frame()).snapshot(LAST)
     chosen = select(facts, RULES, tradable=["bitcoin", "solana"])
     assert chosen.members == ("bitcoin", "solana")
@@ -202,6 +203,7 @@ def test_select_does_not_depend_on_the_order_of_anything(order: list[int], held:
 
 
 def test_select_given_a_jump_ranks_by_the_last_believed_cap_and_notes_the_doubt() -> None:
+    """V12: one wild price does not buy a place."""
     frame = change(daily_frame(), "uniswap", 59, price=1_000.0, market_cap=1_000.0)
     chosen = select(Market.from_frame(frame).snapshot(LAST), RULES)
     assert chosen.members == ("bitcoin", "ethereum", "solana")
