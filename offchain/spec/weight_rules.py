@@ -109,14 +109,14 @@ class WeightRules:
         Numbers(name=_NAME, value=fraction(), example="{ meme = 0.2, defi = 0.4 }"),
         unit="of 1",
         default=(),
-        doc="Most all coins of a theme may weigh together; a coin counts under its first theme that has a limit.",
+        doc="Most all coins of a theme or sector may weigh together; a coin counts once, under its first theme with a limit.",
         later=True,
     )
     group_floors: tuple[tuple[str, float], ...] = key(
         Numbers(name=_NAME, value=fraction(), example="{ layer-1 = 0.3 }"),
         unit="of 1",
         default=(),
-        doc="Least all coins of a theme weigh together.",
+        doc="Least all coins of a theme or sector weigh together.",
         later=True,
     )
     liquidity_days: float = key(

@@ -15,6 +15,7 @@ from offchain.errors import InfeasibleWeights
 from offchain.market.snapshot import CoinFacts
 from offchain.spec.weight_rules import WeightRules
 from offchain.units import WAD, format_percent, fraction_to_wad, from_wad, to_decimal
+from offchain.universe.taxonomy import sector_of, themes_of
 from offchain.weights.fitting import NO_GROUP, Limits
 
 CURE_STEPS = 10**6  # a way out is named to the sixth decimal
@@ -101,8 +102,9 @@ def _liquid(coin: CoinFacts, rules: WeightRules) -> int:
 
 
 def _group(coin: CoinFacts, names: Sequence[str]) -> int:
-    """The coin's own first tag that has a limit."""
-    return next((names.index(tag) for tag in coin.tags if tag in names), NO_GROUP)
+    """The first of the coin's themes, by alphabet, that has a limit; else its sector if that has one."""
+    labels = (*themes_of(coin), sector_of(coin))
+    return next((names.index(label) for label in labels if label in names), NO_GROUP)
 
 
 # --- what collides ----------------------------------------------------------------------------------------------------
