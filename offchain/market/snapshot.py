@@ -265,7 +265,8 @@ class Market:
                 "Ask for a later time or give older data"
             )
         events = tuple(event for event in self.events if event.effective <= time)
-        if rows == len(self.dates) and not self._has_late_fields(time) and events == self.events:
+        is_whole = rows == len(self.dates) and events == self.events and bool((self._first_seen < rows).all())
+        if is_whole and not self._has_late_fields(time):
             return self
         columns = np.flatnonzero(self._first_seen < rows)
         ids = [self.ids[column] for column in columns]
@@ -392,7 +393,9 @@ class Market:
 
     @cached_property
     def _first_seen(self) -> NDArray[np.intp]:
-        return np.asarray(np.argmax(~np.isnan(self.price.to_numpy()), axis=0))
+        """The first row with a price of each coin; the number of rows for one that never has any."""
+        known = ~np.isnan(self.price.to_numpy())
+        return np.asarray(np.where(known.any(axis=0), np.argmax(known, axis=0), len(known)))
 
     def _believed(self, name: str) -> Believed:
         if name not in self._known:

@@ -7,6 +7,7 @@ snapshot       facts · canonical JSON and hash · stale data refused
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -151,3 +152,16 @@ def test_snapshot_of_an_unknown_coin_suggests_a_known_one() -> None:
 def test_snapshot_from_something_else_is_refused(text: str) -> None:
     with pytest.raises(MarketDataError, match="not a market snapshot"):
         MarketSnapshot.from_json(text)
+
+
+def test_until_leaves_out_a_coin_that_never_has_a_price() -> None:
+    """A future that is wiped out is no future: its coins are not even names, on the last day either."""
+    market = Market.from_frame(daily_frame(days=10))
+    price = market.price.copy()
+    price["solana"] = NAN
+    price.loc["2024-01-06":, "cardano"] = NAN  # type: ignore[misc]
+    wiped = dataclasses.replace(market, price=price)
+    for t in ("2024-01-05", "2024-01-10"):
+        assert "solana" not in wiped.snapshot(t)
+        assert "cardano" in wiped.snapshot(t)
+        assert "solana" not in wiped.history(t, days=5).ids
