@@ -560,6 +560,21 @@ def test_stable_coin_without_enough_prices_is_not_trusted() -> None:
     assert "dai" not in exposed(rules(buffer=0.2), market(dai=gone))
 
 
+def test_limits_of_a_peg_are_still_inside_it() -> None:
+    """§6.7-16: 2 % off is allowed, a little more is not; twenty known days of thirty are enough, nineteen are not."""
+    keys = rules(buffer=0.2, peg_days=30)
+
+    def is_held(path: list[float]) -> bool:
+        return "dai" in exposed(keys, market(dai=path))
+
+    assert is_held([1.0] * 59 + [0.98])
+    assert not is_held([1.0] * 59 + [0.9799])
+    assert is_held([1.0] * 30 + [math.nan] * 10 + [1.0] * 20)
+    assert not is_held([1.0] * 30 + [math.nan] * 11 + [1.0] * 19)
+    assert is_held([1.0] * 58 + [0.96, 1.0])
+    assert not is_held([1.0] * 58 + [0.9599, 1.0])
+
+
 def test_yield_bearing_coin_may_grow_but_not_fall() -> None:
     """U12: a receipt that grows by 8 % a year stands far above one dollar and is held; one that lost 3 % is not."""
     grows = [1.2 * (1 + 0.08 / 365) ** day for day in range(60)]
