@@ -31,13 +31,14 @@ from offchain.research.report_page import factsheet, measures_csv, report_html, 
 from offchain.research.statements import ADVICE, PAST, SIMULATED
 from offchain.research.study import Study, study
 from offchain.spec import find_spec
+from tests.offchain.studies import full_study
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
 @pytest.fixture(scope="module")
-def told(synthetic: Market) -> Study:
-    return study(find_spec("SQRT20"), synthetic, start="2024-10-02", end="2025-03-31")
+def told() -> Study:
+    return full_study()
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,7 @@ from offchain.backtest.results import BASE
 from offchain.market import Market
 from offchain.research.study import DELAYS, Study, passive_twin, study, survivors
 from offchain.spec import IndexSpec, find_spec
-
-SPAN = {"start": "2024-08-05", "end": "2025-03-31"}
+from tests.offchain.studies import SPAN, full_study
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +35,13 @@ def spec() -> IndexSpec:
 
 
 @pytest.fixture(scope="module")
-def run(spec: IndexSpec, synthetic: Market) -> Run:
-    return backtest(spec, synthetic, **SPAN)
+def run(told: Study) -> Run:
+    return told.run
 
 
 @pytest.fixture(scope="module")
-def told(spec: IndexSpec, synthetic: Market) -> Study:
-    return study(spec, synthetic, **SPAN)
+def told() -> Study:
+    return full_study()
 
 
 # --- books ------------------------------------------------------------------------------------------------------------
@@ -117,11 +116,11 @@ def test_passive_twin_of_equal_parts_is_not_capped_back_to_equal_parts() -> None
     assert twin.weights.max_weight == 1.0
 
 
-def test_study_compares_the_same_days(told: Study, run: Run) -> None:
+def test_study_compares_the_same_days(told: Study, run: Run, synthetic: Market) -> None:
     """P2, P3, P4, P5."""
     assert list(told.lines) == ["SQRT20", "SQRT20 passive", "bitcoin", "ethereum"]
     assert {len(line) for line in told.lines.values()} == {len(run)}
-    assert told.run.run_hash == run.run_hash
+    assert told.run.run_hash == backtest(find_spec("SQRT20"), synthetic, **SPAN).run_hash
     assert told.table["SQRT20"]["total_return"].value == pytest.approx(run.net[-1] / BASE - 1)
     assert told.against["bitcoin"]["beta"].value is not None
     assert math.prod(1 + month.value for month in told.months) == pytest.approx(run.net[-1] / run.net[0])
