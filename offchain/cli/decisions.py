@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offchain.cli.app import app
+from offchain.cli.base import app
 from offchain.cli.inputs import (
     Held,
     IndexName,

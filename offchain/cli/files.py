@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offchain.cli.app import app
+from offchain.cli.base import app
 from offchain.cli.inputs import open_index, read_file, write_file
 from offchain.cli.output import DIFFERS, REFUSED, Json, emit, say
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offchain.cli.app import app
+from offchain.cli.base import app
 from offchain.cli.inputs import MarketPath, moment, open_index, open_market, open_rules
 from offchain.cli.output import DIFFERS, Json, emit, say
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from offchain.cli.app import app
+from offchain.cli.base import app
 from offchain.cli.inputs import (
     IndexName,
     MarketPath,
@@ -318,7 +318,7 @@ def first_day(spec: IndexSpec, market: Market, start: str) -> str:
             return day.isoformat()
         except BallastError as error:
             problem = error
-        day = spec.rebalance.next_review(day)
+        day = day + timedelta(days=1) if spec.rebalance.is_basket else spec.rebalance.next_review(day)
     raise problem or BallastError(f"{market.source}: no review of {spec.symbol} falls into the data; name --start")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offchain.cli.app import app
+from offchain.cli.base import app
 from offchain.cli.inputs import IndexName, MarketPath, open_index, open_market, write_file
 from offchain.cli.output import Json, emit, say
 from offchain.cli.results import CostBps, End, NoImpact, Start, cost_model, first_day

@@ -17,8 +17,12 @@ from offchain.backtest.results import BASE
 from offchain.cli.app import app
 from offchain.cli.results import cost_model, first_day, rule_differences
 from offchain.market import Market
+from offchain.research.methodology_page import methodology_page
+from offchain.research.report_page import report_html
 from offchain.research.statements import PAST
+from offchain.research.study import study
 from offchain.spec import find_spec
+from offchain.spec.variants import changed
 
 MARKET = ("--market", "synthetic")
 SPAN = ("--start", "2025-01-01", "--end", "2025-03-31")
@@ -120,6 +124,17 @@ def test_without_a_start_the_first_possible_review_is_taken(synthetic: Market) -
     assert first_day(spec, synthetic, "2024-05-06") == "2024-05-06"
     found = first_day(spec, synthetic, "")
     assert found.startswith("2024-01-")
+    basket = changed(find_spec("EQ5"), {"rebalance.calendar": "never"})
+    assert first_day(basket, synthetic, "").startswith("2024-01-")
+
+
+def test_a_basket_is_bought_once_and_reported(synthetic: Market) -> None:
+    """U15: a basket never rebalances."""
+    basket = changed(find_spec("EQ5"), {"rebalance.calendar": "never"})
+    told = study(basket, synthetic, start="2025-01-01", end="2025-03-31", is_quick=True)
+    assert len(told.run.reviews) == 1
+    assert "never rebalanced" in methodology_page(basket)
+    assert report_html(told).startswith("<!doctype html>")
 
 
 def test_cost_options_reach_the_model() -> None:
