@@ -592,6 +592,18 @@ def test_a_coin_whose_volume_stops_is_idle_and_not_liquid() -> None:
     assert one("amihud_30d", price=price, volume=np.full(40, 1e6)) == pytest.approx(np.exp(0.01) - 1)
 
 
+def test_a_price_that_often_stands_still_is_counted() -> None:
+    """D3: 31 prices, six of whose thirty changes are none: a fifth; none of them is a rise."""
+    price = np.arange(100.0, 131.0)
+    for day in (3, 7, 8, 15, 22, 30):
+        price[day] = price[day - 1]
+    assert one("still_days_30d", price=price) == 0.2
+    often = np.concatenate([np.full(61, 5.0), np.arange(6.0, 36.0)])
+    assert one("up_days_90d", price=often) == pytest.approx(30 / 90)
+    # of the twelve weeks the last four rise in full, the fifth in two of its days
+    assert one("up_weeks_12w", price=often) == pytest.approx(5 / 12)
+
+
 # --- on chain -------------------------------------------------------------------------------------------------------
 
 
