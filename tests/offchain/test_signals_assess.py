@@ -178,6 +178,32 @@ def test_over_extended_coin_is_bearish_unless_its_chain_grew_with_it() -> None:
     assert signals["coin-000"].score == min(signal.score for signal in signals.values())
 
 
+def test_sector_strength_lifts_the_coins_of_the_strong_sector_and_needs_tags() -> None:
+    """D10, A9: coins of the sector that rose are bullish, those of the one that fell bearish; without tags nobody is either."""
+    price = random_walk(coins=12)
+    price[-20:, :6] *= np.linspace(1.0, 1.8, 20)[:, None]
+    history = history_of(price)
+    tags = {coin: ("defi",) if place < 6 else ("gaming",) for place, coin in enumerate(history.ids)}
+    rules = replace(RULES, use=(("sector_strength_30d", 1.0),))
+    signals = assess(history, rules, tags=tags).signals
+    assert {signals[coin].label for coin in history.ids[:6]} == {"bullish"}
+    assert {signals[coin].label for coin in history.ids[6:]} == {"bearish"}
+    bare = assess(history, rules)
+    assert bare.findings[0] == "signals: sector_strength_30d counts for no coin: needs the tags of the coins"
+    assert all(signal.is_fallback for signal in bare.signals.values())
+
+
+def test_trend_that_is_exhausted_counts_against_a_coin() -> None:
+    """D10: a coin that rose for a fortnight, then stalled while its volume dried up, is the most exhausted of all."""
+    price, volume = random_walk(coins=12), np.full((400, 12), 1e6)
+    price[-28:, 0] = price[-29, 0] * np.concatenate([1.04 ** np.arange(1, 15), np.full(14, 1.04**14)])
+    volume[-14:, 0] *= 0.2
+    rules = replace(RULES, use=(("trend_exhaustion_14d", -1.0),))
+    signals = assess(history_of(price, more={"volume": volume}), rules).signals
+    assert signals["coin-000"].score == min(signal.score for signal in signals.values())
+    assert signals["coin-000"].label == "bearish"
+
+
 def test_feature_that_is_the_same_for_every_coin_is_named(history: History) -> None:
     """D6: the market's own numbers tell no coin from another; they are read by the phase."""
     use = (("market_momentum_30d", 0.5), ("momentum_30d", 0.5))
