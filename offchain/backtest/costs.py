@@ -103,7 +103,7 @@ class CostModel:
         error_bps: float = 0.0,
     ) -> CostModel:
         """Fee and depth of each coin at its deepest pool, as it stands. `error_bps` is measured: the model against the pools' own
-        arithmetic on sizes up to 5 % of a side, plus what the caller adds.
+        arithmetic on sizes up to 5 % of a side, as far as they quote them, plus what the caller adds.
 
         Raises MarketDataError for a coin without a pool.
         """

@@ -202,8 +202,16 @@ def ranked(caps: Floats, eligible: NDArray[np.bool_], top: int) -> NDArray[np.in
         border = np.partition(sizes, len(sizes) - top)[len(sizes) - top]
         near = sizes >= border * (1.0 - 10.0**-CAP_DIGITS)
         usable, sizes = usable[near], sizes[near]
-    shown = np.array([float(f"{size:.{CAP_DIGITS}g}") for size in sizes.tolist()])
-    return np.asarray(usable[np.argsort(-shown, kind="stable")][:top], dtype=np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    falling = sizes[order]
+    near = falling[:-1] - falling[1:] <= 10.0 ** (1 - CAP_DIGITS) * falling[:-1]
+    if near.any():
+        # only neighbours can be ties: their digits are compared, everything else is in order already
+        close = np.flatnonzero(np.concatenate([near, [False]]) | np.concatenate([[False], near]))
+        shown = falling.copy()
+        shown[close] = [float(f"{size:.{CAP_DIGITS}g}") for size in falling[close].tolist()]
+        order = order[np.lexsort((usable[order], -shown))]
+    return np.asarray(usable[order][:top], dtype=np.int64)
 
 
 def weights_of(caps: Floats, rule: Rule) -> Floats | None:

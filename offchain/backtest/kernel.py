@@ -134,3 +134,31 @@ def _check(prices: Floats, rows: Rows, weights: Floats) -> None:
             f"review {review} buys column {column} at a price of {bought[review, column]}; "
             "a coin without a price cannot be bought"
         )
+
+
+def capacity(
+    prices: Floats, rows: Rows, weights: Floats, *, legs: Legs, max_cost: float, largest: float = 1e12
+) -> float:
+    """USD at which trading costs `max_cost` (part of the value, summed over the reviews after the first purchase); `largest` if less even there.
+
+    Costs rise with size because pools are only so deep. Raises MarketDataError when even one dollar costs more.
+    """
+
+    def cost(value: float) -> float:
+        try:
+            return float(simulate(prices, rows, weights, legs=legs, value=value).cost[1:].sum())
+        except MarketDataError:
+            # the pools do not hold that much
+            return float("inf")
+
+    if cost(1.0) > max_cost:
+        raise MarketDataError(
+            f"one dollar already costs {cost(1.0):.4%} to trade, more than {max_cost:.4%}; trade less often, or allow more"
+        )
+    if cost(largest) <= max_cost:
+        return largest
+    low, high = 1.0, largest
+    while high / low > 1.001:
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if cost(middle) <= max_cost else (low, middle)
+    return low
