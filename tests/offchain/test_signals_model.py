@@ -21,12 +21,14 @@ import pytest
 from signal_histories import cut, history_of, random_walk, renamed
 from threadpoolctl import threadpool_limits
 
-from offchain.errors import ModelError
+from offchain.errors import DecisionMismatch, ModelError
 from offchain.market import Market
 from offchain.market.history import History
+from offchain.methodology import Methodology
 from offchain.signals import Model, Versions, assess, list_models, load_model, model_for, needs, save_model
 from offchain.signals.learning import Learner
 from offchain.signals.training import TrainingRules, prepare, train, train_versions, walk_forward
+from offchain.spec import IndexSpec
 from offchain.spec.signal_rules import SignalRules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +130,7 @@ for name in ("sklearn", "lightgbm", "threadpoolctl", "joblib"):
 from pathlib import Path
 from offchain.market.history import History
 from offchain.signals import assess, load_model
+from offchain.spec import IndexSpec
 from offchain.spec.signal_rules import SignalRules
 from offchain.canonical import keccak_hex
 later = History.from_json(Path({str(tmp_path / "history.json")!r}).read_text())
@@ -345,6 +348,35 @@ def test_a_network_speaks_like_a_tree(past: History, later: History) -> None:
         assert train(past, FEATURES, rules).model_hash == network.model_hash
     signals = assess(later, replace(RULES, require_payoff=False), model=network)
     assert len({signal.score for signal in signals.signals.values()}) > 12
+
+
+def test_decision_by_a_model_cites_it_and_is_recomputed_with_it_and_no_other(
+    lc10: IndexSpec, synthetic: Market, tmp_path: Path
+) -> None:
+    """M5, M6: the model is part of what was decided from: the index file names its hash, the decision too."""
+    ids = [coin for coin in synthetic.ids if "usd" not in coin and coin not in ("tether", "dai")]
+    end = synthetic.dates[540]
+    history = synthetic.history(end, days=541, fields=("price", "market_cap"), ids=ids)
+    found = train(history, FEATURES, QUICK)
+    path = save_model(found, tmp_path, "lc10")
+    rules = SignalRules(
+        mode="model", model=path.name, model_hash=found.model_hash, require_payoff=False,
+        bullish_above=0.02, bearish_below=-0.02, exclude=("bearish",),
+    )  # fmt: skip
+    methodology = Methodology(replace(lc10, signals=rules), folder=tmp_path)
+    decision = methodology.decide(synthetic, end + timedelta(days=10))
+    assert decision.model_hash == found.model_hash
+    assert all(decision.labels[name] != "bearish" for name in decision.members)
+    assert set(decision.members) != set(Methodology(lc10).decide(synthetic, end + timedelta(days=10)).members)
+    methodology.verify(decision, synthetic)
+    other = train(history, FEATURES, replace(QUICK, learner=Learner(rounds=3, leaves=4, bins=16, least_rows=40)))
+    unnamed = replace(lc10, signals=replace(rules, model_hash=""))
+    with pytest.raises(DecisionMismatch, match="does not follow from its inputs"):
+        Methodology(unnamed, model=other).verify(
+            Methodology(unnamed, model=found).decide(synthetic, decision.t), synthetic
+        )
+    with pytest.raises(ModelError, match="would know the future"):
+        methodology.decide(synthetic, end)
 
 
 # --- real -----------------------------------------------------------------------------------------------------------
