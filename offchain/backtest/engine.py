@@ -186,10 +186,13 @@ def run_decider(
 ) -> Run:
     """Any decider over the past. The first decision is made at `start`, then at every review of the calendar.
 
-    `flows`: investors who come and go in kind; `intraday`: time × id prices for clock "intraday". Raises MarketDataError when there
+    `events`: corporate actions, the market's own when left out; `flows`: investors who come and go in kind; `intraday`: time × id prices for clock "intraday". Raises MarketDataError when there
     is nothing to run on, or when nothing could be decided at all, with the reason.
     """
     chosen = Rules() if rules is None else rules
+    # prices without the jump of an event, where holdings are carried over it on that day
+    market = market.with_events(events) if events else market
+    events = market.events
     first = market.start + market.lag if start is None else as_utc(start)
     last = market.end + market.lag if end is None else as_utc(end)
     marks = _marks(market, chosen, first, last, events, intraday)

@@ -21,9 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_frames import change, daily_frame, without
 
+from offchain.backtest import FREE, Fixed, Rules, run_decider
 from offchain.errors import MarketDataError
 from offchain.market import Market, load_market
 from offchain.market.events import KINDS, Event, carry, events_between, gone_at, in_order, load_events
+from offchain.spec.rebalance_rules import RebalanceRules
 
 TOML = """
 [[event]]
@@ -380,6 +382,31 @@ def test_events_of_coins_that_are_not_there_are_harmless() -> None:
         [event("rename", "x", "2024-01-31", new_id="y"), event("delisting", "uniswap", "2024-01-31")]
     )
     assert told.snapshot("2024-02-10").inputs_hash == plain.snapshot("2024-02-10").inputs_hash
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_backtest_over_a_redenomination_and_a_rename_is_the_one_without_them(given: bool) -> None:
+    """D12: events given to the run, or those of the market; every level of the 60 days is that of the plain coins."""
+    decider = Fixed(weights={"bitcoin": 5 * 10**17, "solana": 3 * 10**17, "uniswap": 2 * 10**17})
+    rules = Rules(calendar=RebalanceRules(calendar="never"))
+    plain = run_decider(decider, Market.from_frame(daily_frame()), rules=rules, costs=FREE)
+    frame = change(daily_frame(), "uniswap", SPLIT_DAY - 10, days=60, price=0.001)
+    first = frame["date"].min() + pd.Timedelta(days=SPLIT_DAY - 5)
+    renamed = frame["id"].where(~((frame["id"] == "solana") & (frame["date"] >= first)), "moonlana")
+    events = [
+        event("redenomination", "uniswap", "2024-01-21", new_coins=1000),
+        event("rename", "solana", "2024-01-26", new_id="moonlana"),
+    ]
+    market = Market.from_frame(frame.assign(id=renamed))
+    run = run_decider(
+        decider,
+        market if given else market.with_events(events),
+        rules=rules,
+        costs=FREE,
+        events=events if given else (),
+    )
+    assert run.times == plain.times
+    assert run.gross.tolist() == pytest.approx(plain.gross.tolist(), rel=1e-9)
 
 
 EVENTS = st.lists(
