@@ -14,13 +14,11 @@ from offchain.cli.inputs import (
     MarketPath,
     Time,
     holdings,
-    inputs_text,
     moment,
     open_index,
     open_market,
     open_rules,
     read_file,
-    read_inputs,
     write_file,
 )
 from offchain.cli.output import Json, emit, say
@@ -74,18 +72,21 @@ def decide(
     rules, now = open_rules(index), holdings(held)
     market = open_market(market_path)
     t = moment(market, date)
-    decision = rules.decide(market, t, now)
+    inputs = rules.inputs(market, t, now)
+    decision = rules.decide_on(inputs, now)
     if out:
         stem = f"{decision.symbol}-{decision.t:%Y-%m-%d}"
         write_file(Path(out) / f"{stem}.decision.json", decision.to_json() + "\n")
-        write_file(Path(out) / f"{stem}.inputs.json", inputs_text(rules, market, t, now) + "\n")
+        write_file(Path(out) / f"{stem}.inputs.json", inputs.to_json() + "\n")
     document = {
         "symbol": decision.symbol,
         "t": decision.t,
         "target_weights": {name: str(weight) for name, weight in decision.target_weights.items()},
         "entered": decision.entered,
         "left": decision.left,
-        "reasons": {name: decision.universe.verdict(name).reason for name in (*decision.members, *decision.left)},
+        "reasons": {name: decision.why(name) for name in (*decision.members, *decision.left)},
+        "labels": decision.labels,
+        "phase": decision.phase,
         "findings": decision.findings,
         "spec_hash": decision.spec_hash,
         "inputs_hash": decision.inputs_hash,
@@ -161,14 +162,14 @@ def verify(
 
     Example: ballast verify decisions/LC10-2021-05-03.decision.json
     """
-    from offchain.methodology import Decision
+    from offchain.methodology import Decision, Inputs
 
     path = Path(decision_file)
     decision = Decision.from_json(read_file(decision_file))
     rules = open_rules(index or decision.symbol)
     beside = path.with_name(path.name.replace(".decision.json", ".inputs.json"))
     given = inputs_file or (str(beside) if beside != path and beside.is_file() else "")
-    rules.verify(decision, read_inputs(read_file(given)) if given else open_market(market_path))
+    rules.verify(decision, Inputs.from_json(read_file(given)) if given else open_market(market_path))
     document = {
         "verified": True,
         "symbol": decision.symbol,

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from offchain.cli.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from offchain.market import Market, MarketSnapshot
+    from offchain.market import Market
     from offchain.methodology import Methodology
     from offchain.spec import IndexSpec
 
@@ -74,23 +72,7 @@ def open_rules(name: str) -> Methodology:
     """The rules of the index that was named; files that they name are looked for beside the index file."""
     from offchain.methodology import Methodology
 
-    opened = getattr(Methodology, "open", None)
-    return cast("Methodology", opened(name)) if opened else Methodology(open_index(name))
-
-
-def inputs_text(rules: Methodology, market: Market, t: datetime, held: Mapping[str, float]) -> str:
-    """JSON of everything that a decision is made from."""
-    take = getattr(rules, "inputs", None)
-    return str((take(market, t, held) if take else rules.snapshot(market, t)).to_json())
-
-
-def read_inputs(text: str) -> MarketSnapshot:
-    """The inverse, for `verify`; a bare snapshot is read as well. Raises MarketDataError."""
-    import offchain.methodology as methodology
-    from offchain.market import MarketSnapshot
-
-    reader = getattr(methodology, "Inputs", MarketSnapshot)
-    return cast("MarketSnapshot", reader.from_json(text))
+    return Methodology.open(name)
 
 
 def moment(market: Market, text: str) -> datetime:

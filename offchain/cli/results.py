@@ -301,6 +301,13 @@ def cost_model(cost_bps: float, *, no_impact: bool) -> CostModel:
     return replace(CostModel(fee_bps=cost_bps), tvl_share=None) if no_impact else CostModel(fee_bps=cost_bps)
 
 
+def folder_of(index: str) -> Path:
+    """Where the paths in an index file begin."""
+    from offchain.spec.load import INDEXES
+
+    return Path(index).resolve().parent if Path(index).suffix == ".toml" else INDEXES
+
+
 def first_day(spec: IndexSpec, market: Market, start: str) -> str:
     """`start`, or the first review on which the index can decide at all. Raises what stood in the way on the last try."""
     from datetime import timedelta
@@ -338,6 +345,7 @@ def _studied(
             start=begin,
             end=end or None,
             costs=cost_model(cost_bps, no_impact=no_impact),
+            folder=folder_of(index),
             is_quick=is_quick,
             on_step=done,
         )

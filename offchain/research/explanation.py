@@ -79,9 +79,9 @@ def explain(decision: Decision, snapshot: MarketSnapshot) -> Explanation:
         screened=_screened([verdict for verdict in verdicts if verdict.rank is None]),
         members=tuple(decision.universe.verdict(name) for name in decision.members),
         next_in_rank=tuple(below[:NEXT_IN_RANK]),
-        labels=dict(getattr(decision, "labels", {})),
-        phase=str(getattr(decision, "phase", "")),
-        steps=tuple(getattr(decision, "steps", ())),
+        labels=decision.labels,
+        phase=decision.phase,
+        steps=decision.steps,
         weights=decision.target_weights,
         left={name: decision.universe.verdict(name).reason for name in decision.left},
         findings=decision.findings,
@@ -97,7 +97,6 @@ def explain_coin(decision: Decision, snapshot: MarketSnapshot, coin: str) -> Coi
     """One coin, by id or by symbol; of several with one symbol the member, else the largest."""
     name = find_coin(decision, snapshot, coin)
     verdict = decision.universe.verdict(name)
-    steps: tuple[Step, ...] = tuple(getattr(decision, "steps", ()))
     is_held = name in decision.target_weights
     members = [decision.universe.verdict(member) for member in decision.universe.members]
     return CoinExplanation(
@@ -106,13 +105,13 @@ def explain_coin(decision: Decision, snapshot: MarketSnapshot, coin: str) -> Coi
         t=utc_text(decision.t),
         is_member=is_held,
         weight=decision.target_weights.get(name, 0),
-        reason=_why(decision, name),
+        reason=decision.why(name),
         facts=snapshot[name] if name in snapshot else None,
         rank=verdict.rank,
         ahead=next((other for other in members if verdict.rank and other.rank == verdict.rank - 1), None),
         last_member=members[-1] if members else None,
-        label=str(getattr(decision, "labels", {}).get(name, "")),
-        path=tuple((step.stage, step.weights.get(name, 0.0), step.reasons.get(name, "")) for step in steps)
+        label=decision.labels.get(name, ""),
+        path=tuple((step.stage, step.weights.get(name, 0.0), step.reasons.get(name, "")) for step in decision.steps)
         if is_held
         else (),
         note=verdict.note,
@@ -253,11 +252,6 @@ def _gap(told: CoinExplanation) -> str:
         f"  the last member is {last.id} at rank {last.rank} with {format_usd(last.market_cap)}: "
         f"{last.market_cap / facts.market_cap - 1:+.1%} against this one"
     )
-
-
-def _why(decision: Decision, name: str) -> str:
-    why = getattr(decision, "why", None)
-    return str(why(name)) if callable(why) else decision.universe.verdict(name).reason
 
 
 def _because(told: Explanation, verdict: Verdict) -> str:

@@ -15,7 +15,6 @@ from offchain.canonical import utc_text
 from offchain.methodology import Decision
 from offchain.pages import LEFT, Table, table_markdown
 from offchain.research.statements import ADVICE, RISK
-from offchain.research.tables import why
 from offchain.spec import IndexSpec
 from offchain.units import WAD, format_percent, format_weight
 
@@ -64,7 +63,7 @@ def changes_table(decision: Decision, before: Mapping[str, float]) -> Table:
                 format_weight(will) if will else "",
                 f"{(will / WAD - was) * 100:+.2f} pp",
                 _action(was, will / WAD),
-                why(decision, name),
+                decision.why(name),
             )
         )
     return ("coin", "before", "after", "change", f"{LEFT}action", f"{LEFT}why"), rows
@@ -87,6 +86,6 @@ def _came_and_went(decision: Decision, before: Mapping[str, float]) -> list[str]
 
 
 def _said(decision: Decision) -> list[str]:
-    said = [f"- {step.stage}: {step.summary}" for step in getattr(decision, "steps", ())]
+    said = [f"- {step.stage}: {step.summary}" for step in decision.steps]
     said += [f"- note: {finding}" for finding in decision.findings]
     return ["## How the weights came about", "\n".join(said)] if said else []

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,18 @@ from offchain.analytics.books import components_of, decisions_of
 from offchain.analytics.exposure import correlations
 from offchain.analytics.measures import Drawdown, Measure, drawdowns, measure
 from offchain.analytics.periods import Period, calendar, trailing
-from offchain.backtest import CostModel, Rules, Run, backtest
+from offchain.backtest import CostModel, Rules, Run, Terms, run_decider
 from offchain.backtest.chance import probabilistic_sharpe, resampled, sharpe_facts
 from offchain.backtest.results import BASE
 from offchain.errors import BallastError, MissingHistory
 from offchain.market import Market
 from offchain.market.confirm import MAX_GAP_DAYS
 from offchain.market.snapshot import Time
+from offchain.methodology import Methodology
 from offchain.risk.stress import Liquidity
 from offchain.risk.tables import Cell, risk_table
-from offchain.spec import IndexSpec
+from offchain.spec import IndexSpec, find_spec
+from offchain.spec.load import INDEXES
 from offchain.spec.weight_rules import WeightRules
 
 Floats = NDArray[np.float64]
@@ -114,18 +117,23 @@ def study(
     start: Time | None = None,
     end: Time | None = None,
     costs: CostModel | None = None,
+    folder: Path = INDEXES,
     is_quick: bool = False,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Study:
-    """Runs the index and everything it is compared with. `is_quick`: without survivors and delays; `on_step`: called with the count of done STEPS."""
+    """Runs the index and everything it is compared with. `is_quick`: without survivors and delays; `on_step`: called with the count of done STEPS.
+
+    `folder`: where the paths in the index file begin.
+    """
     notes: list[str] = []
-    run = backtest(spec, market, start=start, end=end, costs=costs)
+    walk = _Walk(start=start, end=end, costs=CostModel() if costs is None else costs, folder=folder)
+    run = walk.run(spec, market)
     on_step(1)
-    twin = _twin_run(spec, market, start, end, costs, notes)
+    twin = _twin_run(spec, market, walk, notes)
     on_step(2)
-    gap = None if is_quick else _survivorship(spec, market, run, start, end, costs, notes)
+    gap = None if is_quick else _survivorship(spec, market, run, walk, notes)
     on_step(3)
-    delays = () if is_quick else _delays(spec, market, run, start, end, costs)
+    delays = () if is_quick else _delays(spec, market, run, walk)
     on_step(4)
     lines = {spec.symbol: run.net, **({} if twin is None else {f"{spec.symbol} passive": twin.net})}
     lines |= _benchmarks(spec, market, run, notes)
@@ -159,8 +167,11 @@ def passive_twin(spec: IndexSpec) -> IndexSpec | None:
     """The same index by market capitalisation, without signals and risk rules; None when it is that already.
 
     Screens, number of coins, calendar and fees stay, and so do cap and floor where they leave room: a cap of a fifth on
-    five coins would make it equal parts again. Of an index of indexes the parts stay.
+    five coins would make it equal parts again. Of an index of indexes it is the core alone, when there is one core.
     """
+    if spec.sleeves:
+        cores = [row.index for row in spec.sleeves if row.role == "core"]
+        return find_spec(cores[0]) if len(cores) == 1 < len(spec.sleeves) else None
     cap = spec.weights.max_weight
     has_room = cap * spec.universe.top >= ROOM
     weights = WeightRules(
@@ -203,14 +214,36 @@ def _relative(line: Floats, other: Floats) -> dict[str, Measure]:
     return {name: value for name, value in own.items() if name not in absolute}
 
 
-def _twin_run(
-    spec: IndexSpec, market: Market, start: Time | None, end: Time | None, costs: CostModel | None, notes: list[str]
-) -> Run | None:
+@dataclass(frozen=True, kw_only=True)
+class _Walk:
+    """What all runs of a study share."""
+
+    start: Time | None
+    end: Time | None
+    costs: CostModel
+    folder: Path
+
+    def run(self, spec: IndexSpec, market: Market, *, rules: Rules | None = None) -> Run:
+        """Like `backtest`, with the files that the index names in its folder."""
+        return run_decider(
+            Methodology(spec, folder=self.folder),
+            market,
+            symbol=spec.symbol,
+            start=self.start,
+            end=self.end,
+            costs=self.costs,
+            rules=Rules.of(spec) if rules is None else rules,
+            terms=Terms.of(spec),
+        )
+
+
+def _twin_run(spec: IndexSpec, market: Market, walk: _Walk, notes: list[str]) -> Run | None:
     twin = passive_twin(spec)
     if twin is None:
-        notes.append("It is its own passive twin: by market capitalisation, without signals and risk rules.")
+        own = "It is its own passive twin: by market capitalisation, without signals and risk rules."
+        notes.append("It is made of cores only and has no passive twin." if spec.sleeves else own)
         return None
-    return backtest(twin, market, start=start, end=end, costs=costs)
+    return walk.run(twin, market)
 
 
 def _benchmarks(spec: IndexSpec, market: Market, run: Run, notes: list[str]) -> dict[str, Floats]:
@@ -232,15 +265,7 @@ def _first_benchmark(spec: IndexSpec, lines: Mapping[str, Floats]) -> Floats | N
     return next((lines[name] for name in spec.index.benchmarks if name in lines), None)
 
 
-def _survivorship(
-    spec: IndexSpec,
-    market: Market,
-    run: Run,
-    start: Time | None,
-    end: Time | None,
-    costs: CostModel | None,
-    notes: list[str],
-) -> Survivorship | None:
+def _survivorship(spec: IndexSpec, market: Market, run: Run, walk: _Walk, notes: list[str]) -> Survivorship | None:
     last = run.times[-1]
     alive = survivors(market, last)
     gone = set(market.until(last).ids) - set(alive.ids)
@@ -248,7 +273,7 @@ def _survivorship(
     if not gone:
         return Survivorship(gap=0.0, ended=0, held=())
     try:
-        again = backtest(spec, alive, start=start, end=end, costs=costs)
+        again = walk.run(spec, alive)
     except BallastError as error:
         notes.append(f"The survivorship gap could not be measured: {error}")
         return None
@@ -285,9 +310,7 @@ def _risk(spec: IndexSpec, market: Market, run: Run, notes: list[str]) -> Mappin
         return {}
 
 
-def _delays(
-    spec: IndexSpec, market: Market, run: Run, start: Time | None, end: Time | None, costs: CostModel | None
-) -> tuple[Delay, ...]:
+def _delays(spec: IndexSpec, market: Market, run: Run, walk: _Walk) -> tuple[Delay, ...]:
     """Every run is measured from the first day of the slowest one, so that all are invested over the same days."""
     runs: dict[int, Run] = {}
     failed: dict[int, str] = {}
@@ -295,11 +318,7 @@ def _delays(
         lag = timedelta(days=days)
         rules = replace(Rules.of(spec), lag=lag, is_research=days == 0)
         try:
-            runs[days] = (
-                run
-                if rules.lag == timedelta(days=1)
-                else backtest(spec, market, start=start, end=end, costs=costs, rules=rules)
-            )
+            runs[days] = run if lag == timedelta(days=1) else walk.run(spec, market, rules=rules)
         except BallastError as error:
             failed[days] = str(error)
     first = max((one.times[0] for one in runs.values()), default=run.times[0])

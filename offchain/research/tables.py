@@ -123,7 +123,7 @@ def holdings_table(told: Study) -> Table:
                 f"{told.components.parts.get(name, 0.0):+.1%}",
                 f"{run.times[since]:%Y-%m-%d}",
                 _signal(decision, name),
-                why(decision, name) if decision is not None else "",
+                decision.why(name) if decision is not None else "",
             )
         )
     head = ("coin", "weight", "target", "added", f"{LEFT}held since", f"{LEFT}signal", f"{LEFT}why")
@@ -298,12 +298,6 @@ def last_decision(told: Study) -> Decision | None:
     return next((one for one in reversed(told.run.decisions) if isinstance(one, Decision)), None)
 
 
-def why(decision: Decision, name: str) -> str:
-    """One line on one coin."""
-    say = getattr(decision, "why", None)
-    return str(say(name)) if callable(say) else decision.universe.verdict(name).reason
-
-
 def shown(one: Measure, unit: str, *, places: int = 1) -> str:
     """A measure as text: '12.3 %', '143', '1.92', or a dash."""
     if one.value is None:
@@ -315,11 +309,11 @@ def shown(one: Measure, unit: str, *, places: int = 1) -> str:
 
 def _why_at(by_hash: Mapping[str, Decision], review: Review, name: str) -> str:
     decision = by_hash.get(review.decision)
-    return "" if decision is None else why(decision, name)
+    return "" if decision is None else decision.why(name)
 
 
 def _signal(decision: Decision | None, name: str) -> str:
-    return str(getattr(decision, "labels", {}).get(name, ""))
+    return "" if decision is None else decision.labels.get(name, "")
 
 
 def _rows(cell: Cell | None) -> list[dict[str, Cell]]:

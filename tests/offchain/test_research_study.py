@@ -116,6 +116,12 @@ def test_passive_twin_of_equal_parts_is_not_capped_back_to_equal_parts() -> None
     assert twin.weights.max_weight == 1.0
 
 
+def test_passive_twin_of_core_and_satellites_is_the_core_alone(lc10: IndexSpec) -> None:
+    """A8: what the satellites added is measured against the core."""
+    twin = passive_twin(find_spec("CORE"))
+    assert twin is not None and twin.spec_hash == lc10.spec_hash
+
+
 def test_study_compares_the_same_days(told: Study, run: Run, synthetic: Market) -> None:
     """P2, P3, P4, P5."""
     assert list(told.lines) == ["SQRT20", "SQRT20 passive", "bitcoin", "ethereum"]
