@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
 from offchain.errors import InfeasibleWeights, MissingHistory
-from offchain.market.history import Floats, History
+from offchain.market.history import History
 from offchain.risk.basket import grid
 from offchain.spec.risk_rules import RiskRules
 from offchain.units import WAD, format_percent, fraction_to_wad, to_wad
@@ -123,7 +124,7 @@ def _judge(name: str, part: float, rules: RiskRules, history: History, prices: M
     if not len(window) or np.isnan(window[-1]):
         return Peg(id=name, part=part, now=None, worst=None, is_trusted=False, reason="price unknown")
     is_growing = name in rules.yield_bearing
-    anchor = _median(known) if is_growing else 1.0
+    anchor = median(known.tolist()) if is_growing else 1.0
     peg = f"its median of {len(window)} days" if is_growing else "one dollar"
     off = np.abs(known / anchor - 1.0)
     now, worst = grid(float(off[-1])), grid(float(off.max()))
@@ -136,8 +137,3 @@ def _judge(name: str, part: float, rules: RiskRules, history: History, prices: M
     else:
         return Peg(id=name, part=part, now=now, worst=worst, is_trusted=True, reason="")
     return Peg(id=name, part=part, now=now, worst=worst, is_trusted=False, reason=reason)
-
-
-def _median(values: Floats) -> float:
-    ordered = sorted(values.tolist())
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import median
 
 import numpy as np
 
@@ -58,8 +59,7 @@ def cut_volatile(coins: Mapping[str, int], rules: RiskRules, *, history: History
     after, why = _uncut(coins)
     if not known:
         return after, why
-    ordered = sorted(known.values())
-    limit = rules.conservative_cut * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2.0
+    limit = rules.conservative_cut * median(known.values())
     for name, value in known.items():
         if value > limit:
             after[name] = times(coins[name], grid(limit / value))

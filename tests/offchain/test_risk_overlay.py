@@ -468,7 +468,11 @@ def test_coins_that_move_together_are_one_bet() -> None:
     one, two = (100 * np.cumprod(1 + 0.02 * random.standard_normal(100)) for _ in range(2))
     flat = [1.0] * 100
     history = history_of(bitcoin=one, ethereum=3 * one, solana=two, dai=flat, usd_coin=flat)
-    after = exposed(rules(max_correlation=0.9, max_bet=0.5), history)
+    answer = expose(WEIGHTS, rules(max_correlation=0.9, max_bet=0.5), history=history)
+    after = answer.weights
+    assert answer.steps[0].reasons["bitcoin"] == (
+        "moves with ethereum (correlation above 0.9); together 80.00 %, limit 50.00 %"
+    )
     assert after["bitcoin"] == 5 * WAD // 16
     assert after["ethereum"] == 3 * WAD // 16
     assert after["solana"] == WAD // 5
@@ -573,6 +577,9 @@ def test_limits_of_a_peg_are_still_inside_it() -> None:
     assert not is_held([1.0] * 30 + [math.nan] * 11 + [1.0] * 19)
     assert is_held([1.0] * 58 + [0.96, 1.0])
     assert not is_held([1.0] * 58 + [0.9599, 1.0])
+    lost = {"dai": [1.0] * 59 + [0.9], "usd_coin": [1.0] * 59 + [0.85]}
+    assert exposed(keys, market(**lost))["dai"] == WAD // 5
+    assert exposed(keys, market(**lost | {"dai": [1.0] * 59 + [0.8999]})) == WEIGHTS
 
 
 def test_yield_bearing_coin_may_grow_but_not_fall() -> None:
