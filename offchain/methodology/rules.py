@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from offchain import risk, signals, universe, weights
@@ -104,8 +104,9 @@ class Methodology:
         """What is wrong with these coins at `t`, nothing when the rules do not watch: `rebalance.due` is told."""
         if not self.is_watched:
             return ()
-        need, snapshot = universe.monitor_needs(self.spec.universe), self.snapshot(market, t)
-        history = market.history(snapshot.t, days=need.days, fields=need.fields, ids=members)
+        need, narrow = universe.monitor_needs(self.spec.universe), _narrow(market, tuple(sorted(set(members))))
+        snapshot = self.snapshot(narrow, t)
+        history = narrow.history(snapshot.t, days=need.days, fields=need.fields)
         return self._flagged(members, snapshot, history, self.records.until(snapshot.t))
 
     def inputs(
@@ -379,6 +380,20 @@ def _union(decided: Mapping[str, Decision], weighed: Weighing) -> Universe:
         t=t,
         members=members,
         verdicts=tuple(sorted(final, key=lambda row: (row.rank is None, row.rank or 0, row.id))),
+    )
+
+
+@lru_cache(maxsize=8)
+def _narrow(market: Market, ids: tuple[str, ...]) -> Market:
+    """The market of these coins alone: what is known of a coin itself is the same in it, and looking every day is cheap."""
+    known = [name for name in ids if name in market.ids]
+    frames = {name: getattr(market, name)[known] for name in ("price", "market_cap", "volume")}
+    return replace(
+        market,
+        **frames,
+        meta=market.meta.loc[known],
+        panels={name: frame[known] for name, frame in market.panels.items()},
+        findings=(),
     )
 
 

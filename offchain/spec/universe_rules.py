@@ -94,7 +94,7 @@ class UniverseRules:
     reconstitution: str = key(
         Choice(options=RECONSTITUTIONS),
         default="review",
-        doc="When members may change; between, one leaves only when it is dead, barred, flagged or voted out.",
+        doc="When members may change: in every decision, or at the first review of a period; a dead or barred one leaves at once.",
         later=True,
     )
 

@@ -15,7 +15,7 @@ from offchain.backtest import FREE, Run, Terms, backtest
 from offchain.market import Market
 from offchain.methodology import Methodology
 from offchain.spec import IndexSpec, parse_spec
-from offchain.universe import Incident, Records
+from offchain.universe import Incident, Records, monitor, monitor_needs
 
 FILE = """
 [index]
@@ -96,5 +96,13 @@ def test_the_decision_says_why_and_an_incident_that_was_written_down_counts_the_
     assert [str(flag) for flag in told.red_flags(market, "2024-02-01", ["ethereum"])] == [
         "ethereum: exploit of 2024-02-01T00:00:00Z: its bridge"
     ]
+    for day in ("2024-02-22", "2024-02-24", "2024-03-10"):
+        rules = Methodology(spec)
+        need = monitor_needs(spec.universe)
+        whole = monitor(
+            rules.snapshot(market, day), ["solana", "uniswap"], spec.universe,
+            history=market.history(day, days=need.days, fields=need.fields),
+        )  # fmt: skip
+        assert rules.red_flags(market, day, ["uniswap", "solana"]) == whole, "alone or among all coins"
     calm = Methodology(dataclasses.replace(spec, rebalance=dataclasses.replace(spec.rebalance, triggers=())))
     assert calm.red_flags(market, "2024-02-25", ["solana"]) == ()
