@@ -13,6 +13,7 @@ from typing import Any
 
 from web3 import Web3
 
+from offchain import rebalance, risk, signals, universe, weights
 from offchain.chain.artifacts import ROOT
 from offchain.chain.deployments import MARKET_FILE, StaleDeployment, deployments_folder, shown
 from offchain.errors import ChainError
@@ -55,5 +56,13 @@ def live_market(spec: IndexSpec, coins: Iterable[str]) -> tuple[Market, str]:
         return load_market(file), file
     from offchain.market.coingecko import CoinGecko
 
-    days = max(spec.universe.min_age_days, spec.universe.volume_days) + MARGIN_DAYS
-    return CoinGecko(cache=CACHE).market(ids=list(coins), days=min(days, COINGECKO_DAYS)), "CoinGecko"
+    return CoinGecko(cache=CACHE).market(ids=list(coins), days=min(history_days(spec), COINGECKO_DAYS)), "CoinGecko"
+
+
+def history_days(spec: IndexSpec) -> int:
+    """How many days of market a decision of this index looks back on, with a margin."""
+    back = universe.needs(spec.universe) | weights.needs(spec.weights) | risk.needs(spec.risk)
+    back |= signals.needs(spec.signals) | rebalance.needs(spec.rebalance)
+    if "emergency" in spec.rebalance.triggers:
+        back |= universe.monitor_needs(spec.universe)
+    return max(spec.universe.min_age_days, spec.universe.volume_days, back.days) + MARGIN_DAYS

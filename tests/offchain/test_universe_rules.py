@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from universe_support import RULES, T, chosen, coin, history, ranked, snapshot
 
+from offchain.chain.markets import history_days
 from offchain.errors import EmptyUniverse, MarketDataError, MissingHistory, SpecError
 from offchain.market.history import Needs
 from offchain.spec import parse_spec
@@ -348,6 +349,15 @@ def test_a_mistake_in_the_file_is_named(keys: str, message: str) -> None:
     with pytest.raises(SpecError) as refusal:
         parse_spec(f'[index]\nname = "T"\nsymbol = "T"\n[universe]\ntop = 10\n{keys}\n')
     assert message in str(refusal.value)
+
+
+def test_the_market_that_is_fetched_for_a_live_index_reaches_as_far_back_as_its_rules() -> None:
+    """R7: live as in a backtest; 30 days of margin beside what is asked for."""
+    text = '[index]\nname = "T"\nsymbol = "T"\n[universe]\ntop = 10\n'
+    assert history_days(parse_spec(text)) == 30 + 30
+    assert history_days(parse_spec(text + 'rank_by = "momentum"\nrank_days = 120\n')) == 121 + 30
+    assert history_days(parse_spec(text + "max_fall = 0.9\n")) == 90 + 1 + 7 + 30
+    assert history_days(parse_spec(text + "[rebalance]\ncost_multiple = 1\nrisk_days = 200\n")) == 201 + 30
 
 
 def test_defaults_of_later_keys_ask_for_nothing() -> None:
