@@ -131,6 +131,12 @@ def test_buffer_of_everything_holds_no_coin() -> None:
     assert exposed(rules(buffer=1.0)) == {"dai": WAD // 2, "usd-coin": WAD // 2}
 
 
+def test_expose_leaves_out_coins_without_weight() -> None:
+    after = exposed(rules(buffer=0.5), weights=WEIGHTS | {"zcash": 0})
+    assert "zcash" not in after
+    assert sum(after.values()) == WAD
+
+
 def test_expose_given_only_stable_coins_holds_the_stable_side() -> None:
     assert exposed(rules(buffer=0.1), weights={"dai": WAD}) == {"dai": WAD // 2, "usd-coin": WAD // 2}
 
@@ -470,6 +476,9 @@ def test_coins_that_move_together_are_one_bet() -> None:
     history = history_of(bitcoin=one, ethereum=3 * one, solana=two, dai=flat, usd_coin=flat)
     answer = expose(WEIGHTS, rules(max_correlation=0.9, max_bet=0.5), history=history)
     after = answer.weights
+    assert answer.steps[0].summary == (
+        "Coins that move together are limited as one bet: 30.00 % goes to the stable side"
+    )
     assert answer.steps[0].reasons["bitcoin"] == (
         "moves with ethereum (correlation above 0.9); together 80.00 %, limit 50.00 %"
     )
@@ -602,6 +611,9 @@ def test_stable_side_without_room_leaves_the_rest_in_the_coins() -> None:
     assert answer.weights["usd-coin"] == WAD // 10
     assert answer.weights["bitcoin"] == 45 * WAD // 100
     assert answer.findings[-1].startswith("the stable side can hold 10.00 % of 20.00 %")
+    just = expose(WEIGHTS, rules(buffer=0.1, max_stable=0.1), history=market(dai=broken))
+    assert just.weights["usd-coin"] == WAD // 10
+    assert just.findings == ("dai: 10.00 % off one dollar, limit 2.00 %",)
     # cuts are given back in proportion, as far as there is no room for them
     deep = expose(WEIGHTS, rules(min_effective=16.0, max_stable=0.1), history=market(dai=broken))
     # 16 coins would need bitcoin, ethereum and solana at 14.4 % each; 90 % have to stay, so most is given back
@@ -772,6 +784,9 @@ def test_expose_never_raises_a_coin_whatever_the_rules() -> None:
 def test_needs_names_the_longest_look_back() -> None:
     assert needs(rules(buffer=0.1)).days == 30
     assert needs(rules(mode="auto")).days == 366
+    assert needs(rules(stop_loss=0.2, breadth_days=100)).days == 30
+    assert needs(rules(stop_loss=0.2, breadth_days=100, reenter_above_mean=True)).days == 101
+    assert needs(rules(shift="breadth", breadth_days=100)).days == 101
     assert needs(rules(max_correlation=0.5, max_bet=0.5, correlation_days=100)).days == 101
     assert needs(rules(buffer=0.1)).fields == ("price",)
     assert names(rules(buffer=0.1)) == ("dai", "usd-coin")
