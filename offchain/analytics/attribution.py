@@ -10,8 +10,8 @@ start; no logarithm and no residual is involved, and the rest is what trading an
 By decision: a chain of indexes, each with one decision more than the one before, from the benchmark to what the holder
 got. A decision's part is the difference of two total returns, so the parts telescope to the whole:
 
-    benchmark → the chosen coins, in equal parts → in their target weights → as really held → after trading → after fees
-                         selection                  weighting                 timing            cost             fees
+    benchmark → the chosen coins, in equal parts (selection) → in their target weights (weighting) → with the stable side
+    (exposure) → as really held (timing) → after trading (cost) → after fees
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from offchain.errors import UnusableLevels
 
 Floats = NDArray[np.float64]
 
-DECISIONS = ("benchmark", "selection", "weighting", "timing", "trading", "fees")
+DECISIONS = ("benchmark", "selection", "weighting", "exposure", "timing", "trading", "fees")
 
 
 @dataclass(frozen=True, kw_only=True)

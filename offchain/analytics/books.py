@@ -16,8 +16,9 @@ from offchain.analytics.attribution import (
     paper_levels,
 )
 from offchain.analytics.taxes import Fill, bought, sold
-from offchain.backtest import Run
+from offchain.backtest import Review, Run
 from offchain.backtest.results import BASE
+from offchain.methodology import Decision
 from offchain.units import WAD
 
 
@@ -63,15 +64,24 @@ def components_of(run: Run) -> Contributions:
 def lines_of(run: Run, benchmark: Floats | None = None) -> dict[str, Floats]:
     """The chain of indexes that `by_decision` explains, from 1 before the first purchase. Assumes that nobody came or went.
 
-    `benchmark`: its levels at the run's times. Selection and weighting trade at the price of their decision, at every review
-    and for nothing; timing is what the wait for the next price and the band against small trades made of that.
+    `benchmark`: its levels at the run's times. Selection, weighting and exposure trade at the price of their decision, at every
+    review and for nothing; timing is what the wait for the next price and the band against small trades made of that.
+    Exposure is there when a stable side was ever held: the two before it hold coins at risk only.
     """
     targets = targets_of(run)
+    ranked = _at_risk(run)
+    # all stable: there is nothing at risk to speak of, so that review counts as it is
+    risky = [
+        (row, {name: part for name, part in weights.items() if name in ranked.get(row, weights)} or weights)
+        for row, weights in targets
+    ]
+    equal = [(row, equal_parts(sorted(weights))) for row, weights in risky]
+    has_stable = any(len(all_) > len(some) for (_, all_), (_, some) in zip(targets, risky, strict=True))
     start = float(run.parameters["value_usd"])
-    equal = [(row, equal_parts(sorted(weights))) for row, weights in targets]
     lines = {
         "selection": paper_levels(run.ids, run.prices, tradable_targets(run, equal)),
-        "weighting": paper_levels(run.ids, run.prices, tradable_targets(run, targets)),
+        "weighting": paper_levels(run.ids, run.prices, tradable_targets(run, risky)),
+        **({"exposure": paper_levels(run.ids, run.prices, tradable_targets(run, targets))} if has_stable else {}),
         "timing": run.gross / BASE,
         "trading": run.nav / start,
         "fees": run.net / BASE,
@@ -88,12 +98,21 @@ def decisions_of(run: Run, benchmark: Floats | None = None) -> Decided:
 
 def targets_of(run: Run) -> list[tuple[int, dict[str, float]]]:
     """(row, weights) of every review that decided; the first on row 0, where the run begins."""
-    found: dict[int, dict[str, float]] = {}
+    return [(row, {name: part / WAD for name, part in review.weights.items() if part}) for row, review in _decided(run)]
+
+
+def _at_risk(run: Run) -> dict[int, frozenset[str]]:
+    """{row: members by rank}, without what is held beside them; rows without a methodology's decision are absent."""
+    members = {one.decision_hash: frozenset(one.universe.members) for one in run.decisions if isinstance(one, Decision)}
+    return {row: members[review.decision] for row, review in _decided(run) if members.get(review.decision)}
+
+
+def _decided(run: Run) -> list[tuple[int, Review]]:
+    found: dict[int, Review] = {}
     for review in run.reviews:
-        weights = {name: weight / WAD for name, weight in review.weights.items() if weight}
         row = int(run.index.searchsorted(review.time)) if found else 0
-        if weights and row < len(run):
-            found[row] = weights
+        if any(review.weights.values()) and row < len(run):
+            found[row] = review
     return sorted(found.items())
 
 

@@ -254,7 +254,7 @@ def _decisions(told: Study) -> list[str]:
 
 def _sources(told: Study) -> list[str]:
     explained = (
-        "Selection: the chosen coins in equal parts. Weighting: in their target weights. Timing: what the wait for the next price, "
+        "Selection: the chosen coins in equal parts. Weighting: in their target weights. Exposure: with the stable side, where there is one. Timing: what the wait for the next price, "
         "and the band against small trades, made of that. Trading: what trades cost. Fees: of the index."
     )
     return [

@@ -68,13 +68,22 @@ def test_component_without_a_price_while_held_is_refused_and_otherwise_does_not_
 
 def test_decisions_telescope_to_the_total_return() -> None:
     """P7, §6.7 15: selection, weighting, timing and cost, one line of levels after the other."""
-    ends = {"benchmark": 1.10, "selection": 1.25, "weighting": 1.20, "timing": 1.22, "trading": 1.215, "fees": 1.20}
+    ends = {
+        "benchmark": 1.10,
+        "selection": 1.25,
+        "weighting": 1.20,
+        "exposure": 1.21,
+        "timing": 1.22,
+        "trading": 1.215,
+        "fees": 1.20,
+    }
     found = by_decision({name: [1.0, end] for name, end in ends.items()})
     expected = {
         "benchmark": 0.10,
         "selection": 0.15,
         "weighting": -0.05,
-        "timing": 0.02,
+        "exposure": 0.01,
+        "timing": 0.01,
         "trading": -0.005,
         "fees": -0.015,
     }
@@ -84,7 +93,7 @@ def test_decisions_telescope_to_the_total_return() -> None:
     assert found.total == pytest.approx(0.20)
 
 
-@given(st.lists(moves, min_size=1, max_size=6))
+@given(st.lists(moves, min_size=1, max_size=7))
 def test_decisions_left_out_are_part_of_the_next_one(ends: list[float]) -> None:
     lines = {name: [1.0, 1.0 + end] for name, end in zip(DECISIONS, ends, strict=False)}
     whole = by_decision(lines)

@@ -26,6 +26,7 @@ from offchain.backtest.results import BASE
 from offchain.market import Market
 from offchain.research.study import DELAYS, Study, passive_twin, study, survivors
 from offchain.spec import IndexSpec, find_spec
+from offchain.spec.variants import changed
 from tests.offchain.studies import SPAN, full_study
 
 
@@ -54,6 +55,19 @@ def test_decisions_add_up_to_what_the_holder_got(run: Run, synthetic: Market) ->
     assert math.fsum(found.parts.values()) == pytest.approx(run.net[-1] / BASE - 1, abs=1e-12)
     assert found.parts["benchmark"] == pytest.approx(bitcoin[-1] / bitcoin[0] - 1)
     assert found.parts["trading"] < 0 and found.parts["fees"] < 0
+
+
+def test_exposure_is_what_the_stable_side_made_of_the_return(synthetic: Market) -> None:
+    """A3, A12: a buffer in stablecoins is a decision of its own; selection and weighting speak of coins at risk."""
+    half = changed(find_spec("EQ5"), {"risk.stable": {"usd-coin": 1.0}, "risk.buffer": 0.5})
+    with_buffer = backtest(half, synthetic, start="2024-10-01", end="2025-03-31")
+    without = backtest(find_spec("EQ5"), synthetic, start="2024-10-01", end="2025-03-31")
+    told, plain = decisions_of(with_buffer).parts, decisions_of(without).parts
+    assert "exposure" not in plain
+    assert told["selection"] == pytest.approx(plain["selection"], abs=1e-9)
+    assert told["weighting"] == pytest.approx(plain["weighting"], abs=1e-9)
+    assert told["exposure"] < -0.1  # half of a rise was left out
+    assert math.fsum(told.values()) == pytest.approx(with_buffer.net[-1] / BASE - 1, abs=1e-12)
 
 
 def test_components_and_cost_add_up_to_what_the_basket_made(run: Run) -> None:
