@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Descent = Callable[[Floats, Floats, Floats, Floats, Floats, float, float, int], int]
+Descent = Callable[[Floats, Floats, Floats, Floats, Floats, float, float, int, float], int]
 
 
 def descend(
@@ -25,11 +25,13 @@ def descend(
     level: float,
     tolerance: float,
     most_sweeps: int,
+    total: float,
 ) -> int:
     """Moves `x` in place to argmin ½x'Σx − level·Σ b ln x on the box, one coordinate after the other; returns the sweeps.
 
     Griveau-Billion, Richard and Roncalli (2013); with a box: Richard and Roncalli (2019). Each step solves
-    σ²x² + cx − level·b = 0 for one name. Ends when no name moved by more than `tolerance` of itself.
+    σ²x² + cx − level·b = 0 for one name. Ends when no name moved by more than `tolerance` of itself. With `total` above 0 the level
+    follows after each sweep, so that the sum goes there too; the exponent is the one that needs the fewest sweeps (measured).
     """
     count = len(x)
     product = np.zeros(count)
@@ -49,6 +51,18 @@ def descend(
                 largest = max(largest, abs(change) / new)
                 x[i] = new
                 product += covariance[i] * change
+        if total > 0.0:
+            free = 0.0
+            fixed = 0.0
+            for i in range(count):
+                if lower[i] < x[i] < upper[i]:
+                    free += x[i]
+                else:
+                    fixed += x[i]
+            if free > 0.0 and total > fixed:
+                ratio = min(max((total - fixed) / free, 0.5), 2.0)
+                largest = max(largest, abs(ratio - 1.0))
+                level *= ratio**1.3
         if largest <= tolerance:
             return sweep + 1
     return most_sweeps

@@ -71,7 +71,7 @@ def _unbounded(covariance: Floats, b: Floats, descent: Descent | None) -> Floats
     if descent is not None:
         x = np.sqrt(b) / deviation
         x /= np.sqrt(float(x @ (covariance @ x)))
-        descent(covariance, b, np.zeros(len(b)), np.full(len(b), np.inf), x, 1.0, 1e-14, 200)
+        descent(covariance, b, np.zeros(len(b)), np.full(len(b), np.inf), x, 1.0, 1e-13, 200, 0.0)
         if _spread(covariance, b, x) <= ACCURACY / 2:
             return np.asarray(x / x.sum())
     y = _newton(covariance / np.outer(deviation, deviation), b) / deviation
@@ -85,17 +85,15 @@ def _newton(correlation: Floats, b: Floats) -> Floats:
     if not variance > 0.0:
         raise NotConverged(_NO_COVARIANCE.format(len(b)))
     y = y / np.sqrt(variance)
-    last = np.inf
     for _ in range(_MOST_STEPS):
         gradient = correlation @ y - b / y
         miss = float(np.abs(gradient * y / b).max())
-        if miss <= 1e-15 or (miss >= last and miss <= ACCURACY / 4):
+        if miss <= ACCURACY / 10:
             break
-        last = miss
         hessian = correlation.copy()
         hessian[np.diag_indices_from(hessian)] += b / y**2
         try:
-            factors = cho_factor(hessian, overwrite_a=True, check_finite=False)
+            factors = cho_factor(hessian.T, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError as error:
             raise NotConverged(_NO_COVARIANCE.format(len(b))) from error
         step = -cho_solve(factors, gradient, check_finite=False)
@@ -114,7 +112,11 @@ def _bounded(
         return bound.copy(), np.zeros(len(b), dtype=bool)
     weights = project(start, lower=low, upper=high)
     if descent is not None:
-        weights = _by_level(covariance, b, low, high, weights, descent, tolerance=1e-9)
+        level = float((weights * (covariance @ weights)).mean() / b.mean())
+        descent(covariance, b, low, high, weights, level, 1e-13, 100, 1.0)
+        settled = _settled(covariance, b, low, high, weights)
+        if settled is not None:
+            return settled
     found = _active(covariance, b, low, high, weights)
     if found is None:
         # the sets of names at their bounds went in a circle: the slow way that cannot
@@ -123,6 +125,15 @@ def _bounded(
     if found is None:
         raise NotConverged(f"equal risk within bounds for {len(b)} coins: no set of free names is consistent")
     return found
+
+
+def _settled(covariance: Floats, b: Floats, low: Floats, high: Floats, weights: Floats) -> tuple[Floats, Mask] | None:
+    """What descent ended on, if that is accurate already: then no matrix has to be factorised."""
+    is_free = (weights > low) & (weights < high)
+    if not is_free.any() or abs(float(weights.sum()) - 1.0) > ACCURACY / 10:
+        return None
+    parts = (weights * (covariance @ weights) / b)[is_free]
+    return (weights, is_free) if float(np.abs(parts / parts.mean() - 1.0).max()) <= ACCURACY / 4 else None
 
 
 def _active(covariance: Floats, b: Floats, low: Floats, high: Floats, start: Floats) -> tuple[Floats, Mask] | None:
@@ -162,18 +173,16 @@ def _solve_free(covariance: Floats, b: Floats, weights: Floats, is_free: Mask) -
     # names that hedge others add negative risk far from the answer, where the level is positive
     parts = x * (inner @ x + outside) / own
     level = float(np.median(parts[parts > 0.0] if (parts > 0.0).any() else x * (inner @ x) / own))
-    last = np.inf
     for _ in range(_MOST_STEPS):
         slope = inner @ x + outside
         gradient = slope - level * own / x
         miss = max(float(np.abs(gradient * x / (level * own)).max()), abs(float(x.sum()) - rest) / rest)
-        if miss <= 1e-15 or (miss >= last and miss <= ACCURACY / 4):
+        if miss <= ACCURACY / 10:
             break
-        last = miss
         hessian = inner.copy()
         hessian[np.diag_indices_from(hessian)] += level * own / x**2
         sides = np.column_stack((gradient, own / x))
-        answers = cho_solve(cho_factor(hessian, overwrite_a=True, check_finite=False), sides, check_finite=False)
+        answers = cho_solve(cho_factor(hessian.T, overwrite_a=True, check_finite=False), sides, check_finite=False)
         # Σ(step) closes the sum: step = −H⁻¹gradient + change·H⁻¹(b/x)
         change = (rest - x.sum() + answers[:, 0].sum()) / answers[:, 1].sum()
         step = -answers[:, 0] + change * answers[:, 1]
@@ -194,7 +203,7 @@ def _by_level(
     x = np.maximum(start, 1e-300)
 
     def surplus(logarithm: float) -> float:
-        descent(covariance, b, low, high, x, float(np.exp(logarithm)), tolerance, 10_000)
+        descent(covariance, b, low, high, x, float(np.exp(logarithm)), tolerance, 10_000, 0.0)
         return float(x.sum()) - 1.0
 
     middle = float(np.log((x * (covariance @ x)).sum()))
