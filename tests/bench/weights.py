@@ -3,7 +3,7 @@
 rows()                     measures us, and every peer if its environment is there; a row for each
 make_peers()               builds that environment from peers.txt, outside of the project's lock
 
-Time is the best of several runs in this process, to be started with OPENBLAS_NUM_THREADS=1 as the peers are; a peer's is that of
+Time is processor time, the best of several runs, in a process to be started with OPENBLAS_NUM_THREADS=1 as the peers are; a peer's is that of
 its own solve, imports not counted.
 `error`: for equal risk, the largest relative distance of a risk contribution from the mean of those that no bound holds; for
 caps, the worst violation of a limit in weight.
@@ -16,7 +16,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +46,14 @@ GOALS: dict[tuple[str, int], float] = {
 
 def rows() -> list[dict[str, object]]:
     """One dictionary for each measurement: work, n, who, ms, error, goal_ms, note."""
-    return [*_equal_risk_rows(), *_cap_rows()]
+    return list(measure())
+
+
+def measure() -> Iterator[dict[str, object]]:
+    """The rows, each as soon as it is known; minutes with peers, seconds without."""
+    yield from _cap_rows()
+    for count in SIZES:
+        yield from _equal_risk_rows(count)
 
 
 def make_peers() -> Path:
@@ -68,41 +75,33 @@ def returns(count: int) -> np.ndarray:
     return np.asarray(factors @ rng.normal(0.6, 0.4, (count, 5)).T + own)
 
 
-def _equal_risk_rows() -> list[dict[str, object]]:
-    found = []
-    for count in SIZES:
-        daily = returns(count)
-        covariance = np.cov(daily.T)
-        low, high = np.full(count, LOW / count), np.full(count, HIGH / count)
-        flags = {"numpy": False, "numba": True} if compiled() is not None else {"numpy": False}
-        for name, flag in flags.items():
-            work = f"equal risk, {name}"
-            weights, best = _best(partial(equal_risk, covariance, is_compiled=flag), count)
-            found.append(_row(work, count, "ours", best, _spread(covariance, weights, None)))
-        work = "equal risk with caps and floors"
-        weights, best = _best(partial(equal_risk, covariance, lower=low, upper=high), count)
-        violation = max(float((low - weights).max()), float((weights - high).max()), 0.0)
-        note = f"bounds broken by {violation:g}"
-        found.append(_row(work, count, "ours", best, _spread(covariance, weights, (low, high)), note))
-        found += _peer_rows(daily, covariance, count)
-    return found
+def _equal_risk_rows(count: int) -> Iterator[dict[str, object]]:
+    daily = returns(count)
+    covariance = np.cov(daily.T)
+    low, high = np.full(count, LOW / count), np.full(count, HIGH / count)
+    for name, flag in {"numpy": False, "numba": True}.items():
+        if flag and compiled() is None:
+            continue
+        weights, best = _best(partial(equal_risk, covariance, is_compiled=flag), count)
+        yield _row(f"equal risk, {name}", count, "ours", best, _spread(covariance, weights, None))
+    weights, best = _best(partial(equal_risk, covariance, lower=low, upper=high), count)
+    violation = max(float((low - weights).max()), float((weights - high).max()), 0.0)
+    error = _spread(covariance, weights, (low, high))
+    yield _row("equal risk with caps and floors", count, "ours", best, error, f"bounds broken by {violation:g}")
+    yield from _peer_rows(daily, covariance, count)
 
 
-def _peer_rows(daily: np.ndarray, covariance: np.ndarray, count: int) -> list[dict[str, object]]:
+def _peer_rows(daily: np.ndarray, covariance: np.ndarray, count: int) -> Iterator[dict[str, object]]:
     python = PEER_ENVIRONMENT / "bin" / "python"
     if not python.exists():
-        return [
-            _row(
-                "equal risk", count, "peers", None, None, "not measured: build them with tests.bench.weights.make_peers"
-            )
-        ]
+        note = "not measured: build them with tests.bench.weights.make_peers"
+        yield _row("equal risk", count, "peers", None, None, note)
+        return
     low, high = np.full(count, LOW / count), np.full(count, HIGH / count)
-    found = []
     for peer in ("ffn", "skfolio", "Riskfolio-Lib", "cvxpy + Clarabel"):
-        found.append(_peer(python, peer, daily, covariance, None))
+        yield _peer(python, peer, daily, covariance, None)
         if peer in ("skfolio", "Riskfolio-Lib"):
-            found.append(_peer(python, peer, daily, covariance, (low, high)))
-    return found
+            yield _peer(python, peer, daily, covariance, (low, high))
 
 
 def _peer(
@@ -177,9 +176,9 @@ def _best(work: Callable[[], object], count: int) -> tuple[np.ndarray, float]:
     """(answer, ms): the best of a few runs, after one that is not counted."""
     answer, best = work(), float("inf")
     for _ in range(5 if count >= 1000 else 30):
-        started = time.perf_counter()
+        started = time.process_time()
         answer = work()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     return answer, best * 1e3  # type: ignore[return-value]
 
 
@@ -189,5 +188,5 @@ def _row(work: str, count: int, who: str, ms: float | None, error: float | None,
 
 
 if __name__ == "__main__":
-    for row in rows():
-        print(json.dumps(row))
+    for row in measure():
+        print(json.dumps(row), flush=True)
