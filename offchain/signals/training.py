@@ -126,7 +126,10 @@ def prepare(
     members: Mask | None = None,
     tags: Tags | None = None,
 ) -> Panel:
-    """Inputs and outcomes of a history. `members`: days × coins, who was a candidate on that day; None: whoever has a price."""
+    """Inputs and outcomes of a history. `members`: days × coins, who was a candidate on that day; None: whoever has a price.
+
+    A number that is the same for every coin of a day, such as the market's own, is 0 for all: the outcome is relative too.
+    """
     if not features:
         raise ModelError("no feature to learn from; name some of the catalogue")
     price = history.panel("price")

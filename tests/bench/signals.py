@@ -20,7 +20,7 @@ import numpy as np
 
 from offchain.features import FEATURES
 from offchain.market.history import History
-from offchain.signals import TrainingRules, assess, needs, train, walk_forward
+from offchain.signals import Model, TrainingRules, assess, needs, train, walk_forward
 from offchain.signals.training import Panel, prepare
 from offchain.spec.signal_rules import SignalRules
 
@@ -125,9 +125,9 @@ def features_of(history: History) -> list[str]:
     ]
 
 
-def moved(history: History, model: object) -> tuple[date, ...]:
+def moved(history: History, model: Model) -> tuple[date, ...]:
     """The same number of days, ending the day after the model's last."""
-    end = model.train_cutoff + timedelta(days=2)  # type: ignore[attr-defined]
+    end = model.train_cutoff + timedelta(days=2)
     return tuple(end - timedelta(days=back) for back in range(len(history) - 1, -1, -1))
 
 
