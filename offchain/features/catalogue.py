@@ -125,15 +125,19 @@ def compute_panel(history: History, name: str, *, tags: Tags | None = None) -> F
     return compute_panels(history, [name], tags=tags)[name]
 
 
-def compute_panels(history: History, names: Collection[str], *, tags: Tags | None = None) -> dict[str, Floats]:
-    """`compute_panel` of each name; what they share is worked out once."""
+def compute_panels(
+    history: History, names: Collection[str], *, tags: Tags | None = None, rows: int | None = None
+) -> dict[str, Floats]:
+    """`compute_panel` of each name; what they share is worked out once. `rows`: the newest so many days only."""
     past = Past(history, tags=tags)
+    days = len(history) if rows is None else min(rows, len(history))
     answer = {}
     for name in dict.fromkeys(names):
         feature = find(name)
-        answer[name] = np.full((len(history), len(history.ids)), np.nan)
+        answer[name] = np.full((days, len(history.ids)), np.nan)
+        known = min(days, len(history) - feature.warmup)
         if not why_missing(history, name, tags=tags):
-            answer[name][feature.warmup :] = _rows(past, feature, len(history) - feature.warmup)
+            answer[name][days - known :] = _rows(past, feature, known)
     return answer
 
 

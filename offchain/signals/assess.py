@@ -22,7 +22,7 @@ import numpy as np
 
 from offchain.canonical import utc_text
 from offchain.errors import ModelError
-from offchain.features import catalogue_hash, compute_panel, standardise
+from offchain.features import catalogue_hash, compute_panels, standardise
 from offchain.features import needs as features_need
 from offchain.features.catalogue import find, why_missing
 from offchain.market.history import Floats, History, Needs
@@ -211,11 +211,11 @@ def _read(past: History, names: Sequence[str], rules: SignalRules, tags: Tags | 
     rows = min(rules.max_age_days - late + 1, len(past))
     scores = np.full((len(past.ids), len(names)), np.nan)
     freshness = np.zeros(scores.shape)
+    newest = compute_panels(past, names, tags=tags, rows=rows)
     missing = {}
     level = []
     for place, name in enumerate(names):
-        newest = compute_panel(past, name, tags=tags)[-rows:]
-        compared = standardise(newest, axis=1)
+        compared = standardise(newest[name], axis=1)
         compared[(~np.isnan(compared)).sum(axis=1) < rules.min_coins] = np.nan
         # from the oldest to the newest, so that the newest known one stays
         for row in range(rows):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from offchain.canonical import keccak_hex
 from offchain.errors import ModelError
-from offchain.features import catalogue_hash, compute_panel, standardise
+from offchain.features import catalogue_hash, compute_panels, standardise
 from offchain.market.history import Floats, History
 from offchain.signals.calibration import KINDS as CALIBRATIONS
 from offchain.signals.calibration import Curve, fit_curves, probabilities
@@ -137,8 +137,9 @@ def prepare(
         raise ModelError(f"members is {members.shape}, not days × coins {price.shape}")
     present = ~np.isnan(price) if members is None else members & ~np.isnan(price)
     rows = np.empty((*price.shape, len(features)))
+    panels = compute_panels(history, features, tags=tags)
     for place, name in enumerate(features):
-        values = np.where(present, compute_panel(history, name, tags=tags), np.nan)
+        values = np.where(present, panels[name], np.nan)
         rows[:, :, place] = on_grid(standardise(values, axis=1), rules.clip)
     enough = (~np.isnan(rows)).sum(axis=2) >= rules.least_known * len(features)
     excess = excess_returns(

@@ -19,7 +19,7 @@ import pytest
 from signal_histories import cut, history_of, random_walk, renamed
 
 from offchain.errors import ModelError, SpecError, UnknownFeature
-from offchain.features import compute, standardise
+from offchain.features import compute, compute_panels, standardise
 from offchain.market import Market, load_onchain
 from offchain.market.files import DATA_VARIABLE, market_folder
 from offchain.market.history import History
@@ -286,6 +286,15 @@ def test_assess_is_the_same_from_the_end_of_any_longer_history(days: int) -> Non
     long = cut(history_of(random_walk()), days)
     short = long.tail(needs(RULES).days)
     assert assess(long, RULES) == assess(short, RULES)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 380, 1_000])
+def test_newest_rows_of_panels_are_those_of_the_whole_panels(history: History, rows: int) -> None:
+    """Labels read a few days and training all of them: both see the same bits."""
+    names = ["momentum_30d", "rsi_14", "drawdown_90d", "market_momentum_30d", "relative_strength_30d"]
+    whole, newest = compute_panels(history, names), compute_panels(history, names, rows=rows)
+    for name in names:
+        assert newest[name].tobytes() == whole[name][-rows:].tobytes()
 
 
 def test_assess_does_not_depend_on_the_order_of_coins(history: History) -> None:
