@@ -5,6 +5,7 @@ BallastError                       exit code 1
 ├── UnitError                      an amount cannot be turned into integers without losing or inventing money
 ├── MarketDataError                market data cannot be read or trusted
 │   ├── MissingHistory             nothing is known at the time asked for
+│   ├── PoolsTooShallow            the pools do not hold what a rebalance would have to trade
 │   ├── LevelsChanged              a published index level would become another one without a restatement
 │   └── SourceUnavailable          a data provider did not answer, or answered something else
 ├── ModelError                     a trained model cannot be used here: its file, its hash, its features or its time
@@ -76,6 +77,10 @@ class MarketDataError(BallastError):
 
 class MissingHistory(MarketDataError):
     """Nothing is known at the time asked for."""
+
+
+class PoolsTooShallow(MarketDataError):
+    """The pools do not hold what a rebalance would have to trade."""
 
 
 class LevelsChanged(MarketDataError):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, cast
@@ -31,7 +31,7 @@ from offchain.backtest.marks import CLOCKS, Marks, daily_marks, intraday_marks
 from offchain.backtest.results import BASE, Charge, Flow, Review, Run, Trade
 from offchain.backtest.solve import Floats, Legs, leg_costs, value_after
 from offchain.canonical import canonical_json, keccak_hex, utc_text
-from offchain.errors import EmptyUniverse, InfeasibleWeights, MarketDataError, MissingHistory
+from offchain.errors import EmptyUniverse, InfeasibleWeights, MarketDataError, MissingHistory, PoolsTooShallow
 from offchain.market.confirm import CONFIRM_DAYS
 from offchain.market.events import Event, events_between, in_order, times
 from offchain.market.snapshot import Market, Time, as_utc
@@ -57,6 +57,7 @@ from offchain.universe.monitor import RedFlag
 
 DAY = timedelta(days=1)
 ETHER = "ethereum"
+PARTS_OF_THE_WAY = (0.5, 0.25, 0.125, 0.0625)  # of a rebalance that the pools do not hold as a whole
 UNDECIDED = (EmptyUniverse, InfeasibleWeights, MissingHistory)
 
 
@@ -71,7 +72,11 @@ class Decided(Protocol):
 
 
 class Decider(Protocol):
-    """Anything that decides from what was known at `t`. `holdings` {id: weight}; `levels`: the index's own net levels so far."""
+    """Anything that decides from what was known at `t`. `holdings` {id: weight}.
+
+    Two more are given to a `decide` that has an argument of that name: `levels`, the index's own net levels so far, and `labels`, those
+    of the decision before.
+    """
 
     def decide(self, market: Market, t: Time, holdings: Mapping[str, float], /) -> Decided: ...
 
@@ -283,7 +288,7 @@ class _Desk:
         self.decided: Decided | None = None
         self.asked_at: datetime | None = None
         self.traded: datetime | None = None
-        self.takes_levels = "levels" in inspect.signature(decider.decide).parameters
+        self.reads = frozenset(inspect.signature(decider.decide).parameters)
 
     def walk(self, start: datetime) -> None:
         planned, previous = self._reviews(start), start - DAY
@@ -409,9 +414,12 @@ class _Desk:
 
     def _ask(self, t: datetime, weights: Mapping[str, float]) -> Decided:
         self.asked_at = t
-        if not self.takes_levels:
-            return self.decider.decide(self.market, t, weights)
-        return cast("_AsksLevels", self.decider).decide(self.market, t, weights, levels=tuple(self.net))
+        more: dict[str, object] = {}
+        if "levels" in self.reads:
+            more["levels"] = tuple(self.net)
+        if "labels" in self.reads and self.decided is not None:
+            more["labels"] = _labels_of(self.decided)
+        return cast("Callable[..., Decided]", self.decider.decide)(self.market, t, weights, **more)
 
     def _weights(self, row: int) -> dict[str, float]:
         """{id: weight} of what is held, at the row's prices; empty before the first purchase."""
@@ -453,7 +461,7 @@ class _Desk:
         target = np.array([wanted.get(name, 0) for name in names], dtype=np.float64) / sum(wanted.values())
         cash = self.rules.value_usd if is_first else 0.0
         legs = self._legs(names, columns, row, now, is_free=is_first and not self.rules.has_entry_cost)
-        moved = _moves(held, target, legs, cash=cash, dust=self.rules.dust_usd)
+        moved = self._affordable(held, target, legs, cash=cash, now=now)
         with np.errstate(divide="ignore", invalid="ignore"):
             after = np.where(moved != 0.0, np.where(target > 0.0, (held + moved) / prices, 0.0), units)
         self.units = {name: unit for name, unit in zip(names, after.tolist(), strict=True) if unit > 0.0}
@@ -462,6 +470,26 @@ class _Desk:
             self._open(now)
         gas = self._record(one, row, now, names, held=held, moved=moved, legs=legs, before=before)
         self._settle(one, now, held, moved, before=before, gas=gas)
+
+    def _affordable(self, held: Floats, target: Floats, legs: Legs, *, cash: float, now: datetime) -> Floats:
+        """USD bought of each coin; where the pools are too shallow for all of it, as far on the way as they hold, then the next review."""
+        try:
+            return _moves(held, target, legs, cash=cash, dust=self.rules.dust_usd)
+        except PoolsTooShallow:
+            if cash:
+                raise
+        for part in PARTS_OF_THE_WAY:
+            on_the_way = (1.0 - part) * held / held.sum() + part * target
+            try:
+                moved = _moves(held, on_the_way, legs, cash=0.0, dust=self.rules.dust_usd)
+            except PoolsTooShallow:
+                continue
+            self._note(
+                f"{now:%Y-%m-%d}: the pools are too shallow for all of the rebalance; {part:.1%} of the way is traded"
+            )
+            return moved
+        self._note(f"{now:%Y-%m-%d}: the pools are too shallow for any of the rebalance; nothing is traded")
+        return np.zeros(len(held))
 
     def _buyable(self, weights: Mapping[str, int], row: int, now: datetime) -> dict[str, int]:
         """What is wanted and has a price."""
@@ -713,14 +741,6 @@ class _Desk:
             "terms": canonical_json(self.terms),
             "costs": canonical_json(self.costs),
         }
-
-
-class _AsksLevels(Protocol):
-    """A decider that also reads the index's own levels."""
-
-    def decide(
-        self, market: Market, t: Time, holdings: Mapping[str, float], /, *, levels: Sequence[float]
-    ) -> Decided: ...
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offchain.errors import MarketDataError
+from offchain.errors import MarketDataError, PoolsTooShallow
 
 Floats = NDArray[np.float64]
 
@@ -94,8 +94,8 @@ def _start(held: Floats, weights: Floats, legs: Legs, before: float) -> float:
     return limit
 
 
-def _shallow(value: float, limit: float) -> MarketDataError:
-    return MarketDataError(
+def _shallow(value: float, limit: float) -> PoolsTooShallow:
+    return PoolsTooShallow(
         f"no pool holds enough for a rebalance of {value:,.0f} USD; at most {limit:,.0f} USD fit. "
         "Lower the value, cap the weights by liquidity, or hold deeper coins"
     )

@@ -11,20 +11,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-SPARE = 0.5  # cash beside the index, so that no order is cut for the last digit of it
+SPARE = 1e6  # cash beside the index, so that no order is cut for the last digit of it
 LARGEST_FOR_BT = 50  # it takes half a minute at 2,000 coins
 
 
 def main(file: str) -> None:
     data = np.load(file)
     prices, rows, units = data["prices"], data["rows"], data["units"]
-    seconds = {"vectorbt": run_vectorbt(prices, rows, units, float(data["rate"]), Path(file).with_name("vectorbt.npy"))}
+    seconds = {
+        "vectorbt": run_vectorbt(
+            prices, rows, units, float(data["rate"]), float(data["value"]), Path(file).with_name("vectorbt.npy")
+        )
+    }
     if prices.shape[1] <= LARGEST_FOR_BT:
         seconds["bt"] = run_bt(prices, rows, data["weights"], float(data["rate"]))
     print(json.dumps(seconds))
 
 
-def run_vectorbt(prices: np.ndarray, rows: np.ndarray, units: np.ndarray, rate: float, out: Path) -> float:
+def run_vectorbt(
+    prices: np.ndarray, rows: np.ndarray, units: np.ndarray, rate: float, value: float, out: Path
+) -> float:
     import vectorbt as vbt
 
     close = pd.DataFrame(prices, index=pd.date_range("2020-01-01", periods=len(prices)))
@@ -33,7 +39,7 @@ def run_vectorbt(prices: np.ndarray, rows: np.ndarray, units: np.ndarray, rate: 
 
     def run() -> np.ndarray:
         portfolio = vbt.Portfolio.from_orders(
-            close, size=size, size_type="targetamount", fees=rate, init_cash=1.0 + SPARE, cash_sharing=True, group_by=True,
+            close, size=size, size_type="targetamount", fees=rate, init_cash=value + SPARE, cash_sharing=True, group_by=True,
             call_seq="auto", freq="1D",
         )  # fmt: skip
         return np.asarray(portfolio.value()).ravel() - SPARE

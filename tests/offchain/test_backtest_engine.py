@@ -204,6 +204,19 @@ def test_gas_is_shown_and_paid_by_whom_the_model_says(market: Market) -> None:
     assert by_index.costs["gas"] == pytest.approx(len(by_index.trades) * per_leg)
 
 
+def test_rebalance_that_the_pools_do_not_hold_goes_part_of_the_way() -> None:
+    """F8, V1: never at an absurd price, never by stopping the run: a finding says how far it went."""
+    frame = change(daily_frame(), "solana", 20, days=40, price=9.0, market_cap=9.0)
+    shallow = CostModel(fee_bps=0.0, depths={"bitcoin": 120_000.0, "solana": 120_000.0})
+    run = run_decider(HALVES, Market.from_frame(frame), rules=Rules(calendar=WEEKLY), costs=shallow)
+    assert any("of the way is traded" in text for text in run.findings)
+    first = next(review for review in run.reviews if review.time >= at("2024-01-22"))
+    row = run.times.index(first.traded_at)
+    assert 0.5 < run.weights[row, run.ids.index("solana")] < 0.9
+    with pytest.raises(MarketDataError, match="no pool holds enough"):
+        run_decider(HALVES, Market.from_frame(frame), rules=Rules(value_usd=1e6), costs=shallow)
+
+
 def test_dust_is_left_alone_and_the_others_share_the_rest(market: Market) -> None:
     three = Fixed(weights={"bitcoin": WAD // 2, "ethereum": WAD // 4, "solana": WAD // 4})
     all_of_it = run_decider(three, market, rules=Rules(calendar=DAILY), costs=FREE)
@@ -296,6 +309,39 @@ def test_weights_may_be_decided_days_before_they_count(market: Market) -> None:
         if review.traded_at:
             assert review.time.weekday() == 4 and review.traded_at.weekday() == 0
             assert review.traded_at - review.time == 3 * DAY
+
+
+def test_decider_is_given_its_own_levels_and_labels_up_to_then(market: Market) -> None:
+    """A11: stops read the index's own past, never a level that is still to come."""
+    seen: list[tuple[datetime, int, object]] = []
+
+    class Asks:
+        def decide(
+            self,
+            market: Market,
+            t: datetime,
+            holdings: object,
+            /,
+            *,
+            levels: tuple[float, ...] = (),
+            labels: object = None,
+        ) -> object:
+            seen.append((t, len(levels), labels))
+            target = HALVES.decide(market, t, {})
+            return Labelled(target_weights=target.target_weights, labels={"bitcoin": f"{t:%d}"})
+
+    run = run_decider(Asks(), market, start="2024-01-01", rules=Rules(calendar=WEEKLY), costs=FREE)  # type: ignore[arg-type]
+    assert seen[0][1:] == (0, None)
+    for (before, _, _), (t, count, labels) in zip(seen, seen[1:], strict=False):
+        assert count == run.times.index(t) + 1
+        assert labels == {"bitcoin": f"{before:%d}"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Labelled(Target):
+    """A target with labels, as a decision with signals has them."""
+
+    labels: dict[str, str]
 
 
 def test_review_that_cannot_decide_keeps_the_holdings_and_says_why(lc10: IndexSpec) -> None:
