@@ -33,6 +33,16 @@ def test_two_thousand_coins_sum_to_one_and_keep_the_cap() -> None:
         assert weights.tolist() == limit_weights(whole_cents(caps).tolist(), cap=cap)
 
 
+def test_words_hold_up_to_ninety_trillion_dollars() -> None:
+    """The remainder stays inside a word at the largest sum that is allowed."""
+    dice = np.random.default_rng(11)
+    for coins in (3, 50, 2_000):
+        raw = dice.random(coins) ** 8 + 1e-9
+        cents = np.maximum(np.floor(raw / raw.sum() * (LARGEST_SUM - coins)), 1.0).astype(np.int64)
+        cap = max(WAD // 7, -(-WAD // coins))
+        assert capped_weights(cents, cap=cap).tolist() == limit_weights(cents.tolist(), cap=cap)
+
+
 def test_what_cannot_be_exact_is_refused() -> None:
     with pytest.raises(InfeasibleWeights, match="3 coins with a cap of 0.3"):
         capped_weights(np.array([1, 2, 3]), cap=3 * 10**17)
