@@ -784,6 +784,7 @@ def test_expose_never_raises_a_coin_whatever_the_rules() -> None:
 def test_needs_names_the_longest_look_back() -> None:
     assert needs(rules(buffer=0.1)).days == 30
     assert needs(rules(mode="auto")).days == 366
+    assert needs(rules(trim_above=1.0, trim_days=100)).days == 100
     assert needs(rules(stop_loss=0.2, breadth_days=100)).days == 30
     assert needs(rules(stop_loss=0.2, breadth_days=100, reenter_above_mean=True)).days == 101
     assert needs(rules(shift="breadth", breadth_days=100)).days == 101

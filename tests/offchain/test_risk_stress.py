@@ -142,6 +142,8 @@ def test_reverse_stress_finds_the_fall_that_costs_so_much() -> None:
     (row,) = stress(weights, [market_falls(later or 0.0, slopes | {"usd-coin": 0.0})])
     assert row.loss == pytest.approx(0.6)
     assert market_move_for(weights, slopes, loss=0.95) is None
+    others = slopes | {"not-held": 9.0, "usd-coin": math.nan}
+    assert market_move_for(weights, others, loss=0.2) == pytest.approx(-0.2 / 1.34)
     assert coin_falls_for(weights, loss=0.2) == {"bitcoin": -0.4, "ethereum": -1.0, "usd-coin": None, "wild": -1.0}
 
 
@@ -316,6 +318,21 @@ def test_rotation_gives_the_satellites_part_to_the_best_by_score() -> None:
     assert "satellite DEFI (score 0.1000) is rotated out" in best.steps[0].summary
     # equal scores: the lower id
     assert "aave" not in blend(PARTS, (CORE, DEFI, AI), scores={"DEFI": 0.1, "AI": 0.1}, top=1).weights
+
+
+def test_rotation_to_two_of_three_divides_their_part_equally() -> None:
+    """A9: 30 % in equal halves, whatever each had before; a member without weight does no harm."""
+    sleeves = (
+        CORE,
+        SleeveRules(index="DEFI", part=0.15, role="satellite"),
+        SleeveRules(index="AI", part=0.1, role="satellite"),
+        SleeveRules(index="MEME", part=0.05, role="satellite"),
+    )
+    parts = PARTS | {"MEME": {"dogecoin": WAD, "shiba-inu": 0}}
+    found = blend(parts, sleeves, scores={"DEFI": -0.5, "AI": 0.2, "MEME": 0.3}, top=2).weights
+    assert (found["dogecoin"], found["render-token"]) == (15 * WAD // 100, 15 * WAD // 100)
+    assert sum(found.values()) == WAD
+    assert "aave" not in found
 
 
 def test_rotation_by_signals_reads_the_mean_score_of_the_coins() -> None:
