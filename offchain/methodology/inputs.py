@@ -30,7 +30,7 @@ class Inputs:
     """`history`: what signals, weights and risk look back on. `held`: {id: part of 1} now, for limits on change.
 
     `levels`: the index's own level on the days up to `t`, oldest first, for stops. `labels`: {id: label} of the decision
-    before, which hysteresis protects. `records`: what people said. `sleeves`: the inputs of the indexes that this one is
+    before, which hysteresis protects. `records`: what people said. `gone`: {id: the event that ended it by `t`}. `sleeves`: the inputs of the indexes that this one is
     made of, by the name in [[sleeves]].
     """
 
@@ -40,6 +40,7 @@ class Inputs:
     levels: tuple[float, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     records: Records = Records()
+    gone: Mapping[str, str] = field(default_factory=dict)
     sleeves: Mapping[str, Inputs] = field(default_factory=dict)
 
     @property
@@ -50,7 +51,15 @@ class Inputs:
     @property
     def is_plain(self) -> bool:
         """Whether the snapshot is all there is."""
-        parts = (self.history is not None, self.held, self.levels, self.labels, self.has_records, self.sleeves)
+        parts = (
+            self.history is not None,
+            self.held,
+            self.levels,
+            self.labels,
+            self.has_records,
+            self.gone,
+            self.sleeves,
+        )
         return not any(parts)
 
     @property
@@ -89,7 +98,8 @@ class Inputs:
         return _read(data)
 
     def _small_parts(self) -> dict[str, object]:
-        return {"format": FORMAT, "t": self.t, "held": self.held, "levels": self.levels, "labels": self.labels}
+        parts: dict[str, object] = {"format": FORMAT, "t": self.t, "held": self.held, "levels": self.levels}
+        return {**parts, "labels": self.labels, "gone": self.gone}
 
     def _document(self) -> dict[str, object]:
         snapshot = json.loads(self.snapshot.to_json())
@@ -108,16 +118,17 @@ def _read(data: Mapping[str, Json]) -> Inputs:
     if data.get("format") != FORMAT:
         return Inputs(snapshot=MarketSnapshot.from_json(json.dumps(data)))
     try:
-        held, levels, labels = data["held"], data["levels"], data["labels"]
+        held, levels, labels, gone = data["held"], data["levels"], data["labels"], data["gone"]
         records, sleeves = data["records"], data["sleeves"]
-        if not isinstance(levels, list) or not all(isinstance(part, dict) for part in (held, labels, sleeves)):
-            raise ValueError("held, levels, labels or sleeves has another shape")
+        if not isinstance(levels, list) or not all(isinstance(part, dict) for part in (held, labels, gone, sleeves)):
+            raise ValueError("held, levels, labels, gone or sleeves has another shape")
         return Inputs(
             snapshot=MarketSnapshot.from_json(json.dumps(data["snapshot"])),
             history=None if data["history"] is None else History.from_json(json.dumps(data["history"])),
             held={name: float(str(part)) for name, part in cast("dict[str, Json]", held).items()},
             levels=tuple(float(str(level)) for level in levels),
             labels={name: str(label) for name, label in cast("dict[str, Json]", labels).items()},
+            gone={name: str(why) for name, why in cast("dict[str, Json]", gone).items()},
             records=Records() if records is None else Records.from_json(json.dumps(records)),
             sleeves={name: _read(inputs) for name, inputs in cast("dict[str, dict[str, Json]]", sleeves).items()},
         )

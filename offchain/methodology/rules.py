@@ -27,6 +27,7 @@ from pathlib import Path
 from offchain import risk, signals, universe, weights
 from offchain.canonical import utc_text
 from offchain.errors import DecisionMismatch, EmptyUniverse
+from offchain.market.events import gone_at
 from offchain.market.history import History, Needs
 from offchain.market.snapshot import Market, MarketSnapshot, Time
 from offchain.methodology.decision import Decision
@@ -52,7 +53,7 @@ class Methodology:
         spec: IndexSpec,
         *,
         folder: Path = INDEXES,
-        model: signals.Model | None = None,
+        model: signals.Model | signals.Versions | None = None,
         records: Records | None = None,
     ) -> None:
         self.spec = spec
@@ -61,7 +62,9 @@ class Methodology:
         self.sleeves = {row.index: Methodology.open(row.index, records=records) for row in spec.sleeves}
 
     @classmethod
-    def open(cls, name: PathText, *, model: signals.Model | None = None, records: Records | None = None) -> Methodology:
+    def open(
+        cls, name: PathText, *, model: signals.Model | signals.Versions | None = None, records: Records | None = None
+    ) -> Methodology:
         """Of a shipped index by its symbol, or of the file at a path; its own files are looked for beside it."""
         folder = Path(name).resolve().parent if Path(name).suffix == ".toml" else INDEXES
         return cls(find_spec(name), folder=folder, model=model, records=records)
@@ -214,6 +217,7 @@ class Methodology:
             levels=levels if risk.uses_levels(self.spec.risk) else (),
             labels=dict(sorted(labels.items())) if self.spec.signals.hysteresis else {},
             records=records,
+            gone=gone_at(market.events, snapshot.t),
             sleeves={
                 name: rules._inputs(market, rules._same_day(market, snapshot), holdings, (), labels)
                 for name, rules in self.sleeves.items()
@@ -290,7 +294,8 @@ class Methodology:
             signals=asked.signals,
             barred=_barred(asked.signals, self.spec.signals.exclude)
             | self._barred_by_flags(inputs)
-            | dict(said["barred"]),
+            | dict(said["barred"])
+            | dict(inputs.gone),
             reconstitute=is_reconstitution(rules, self.spec.rebalance, inputs.t),
         )
         if not chosen.members:
