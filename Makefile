@@ -25,7 +25,7 @@ test:            ## all tests: without a chain, contracts, journeys
 test-fast:       ## the tests that need no chain, in seconds
 	@$(PYTHON) run.py test-fast
 
-bench:           ## measure gas beside limits, peers and goals; writes gas.json and README's table
+bench:           ## measure gas and the engine beside limits, peers and goals; writes JSON and tables
 	@$(PYTHON) run.py bench
 
 fuzz:            ## the state machines of tests/properties for long, and every planted bug (hours)

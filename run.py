@@ -26,6 +26,7 @@ ON_BROWNIE = [BROWNIE, "test"]
 FAST_FOLDERS = [(CHAIN_FREE, "tests/offchain")]
 SLOW_FOLDERS = [
     (CHAIN_FREE, "tests/setup"),
+    (CHAIN_FREE, "tests/engine"),
     (CHAIN_FREE, "tests/devnet"),
     (ON_BROWNIE, "tests/contracts"),
     (CHAIN_FREE, "tests/journeys"),

@@ -425,7 +425,7 @@ def _nobody(spec: IndexSpec, chosen: Universe) -> str:
 
 def _differences(given: Decision, again: Decision) -> list[str]:
     found = []
-    for name in ("symbol", "t", "spec_hash", "inputs_hash"):
+    for name in ("symbol", "t", "spec_hash", "inputs_hash", "model_hash"):
         if getattr(given, name) != getattr(again, name):
             found.append(f"{name} is {getattr(given, name)}, recomputed {getattr(again, name)}")
     for coin in sorted({*given.target_weights, *again.target_weights}):

@@ -1,5 +1,6 @@
-"""`make bench`: measures gas, prints it beside the bare limit, the best peer and the goal, and writes gas.json,
-the table of the README and, where a goal is missed, where the gas goes to docs/gas.md.
+"""`make bench`: measures gas and the index engine. Gas first: prints it beside the bare limit, the best peer and the goal, and writes gas.json,
+the table of the README and, where a goal is missed, where the gas goes to docs/gas.md. Then the
+engine, beside its peers: engine.json and docs/benchmarks.md.
 
 Add `--hardfork cancun` to see that the figures do not hang on one fork; only the default run is written.
 """
@@ -10,6 +11,7 @@ import argparse
 import sys
 
 from offchain.errors import BallastError
+from tests.bench import engine
 from tests.bench.gas import SNAPSHOT, measure, read_snapshot, write_snapshot
 from tests.bench.goals import SIZES, Row
 from tests.bench.profiles import PAGE, write_profiles
@@ -22,8 +24,15 @@ HEADER = f"{'operation':<24}{'n':>4}{'gas':>12}{'limit':>12}{'goal':>12}  {'best
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--hardfork", default=DEFAULT_HARDFORK, choices=("osaka", "cancun"))
+    parser.add_argument("--only", choices=("gas", "engine"), help="half of it")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), metavar="N")
     options = parser.parse_args(arguments)
+    if options.only != "engine" and (code := _gas(options)) != 0:
+        return code
+    return 0 if options.only == "gas" or options.hardfork != DEFAULT_HARDFORK else engine.main([])
+
+
+def _gas(options: argparse.Namespace) -> int:
     try:
         rows = _run(options.sizes, options.hardfork)
     except BallastError as error:

@@ -56,14 +56,16 @@ def measure() -> Iterator[dict[str, object]]:
         yield from _equal_risk_rows(count)
 
 
-def make_peers() -> Path:
+def make_peers(requirements: str = "peers.txt") -> Path:
     """The python of the peers' environment, built when it is not there. Needs uv and a package index."""
-    python = PEER_ENVIRONMENT / "bin" / "python"
+    place = PEER_ENVIRONMENT if requirements == "peers.txt" else PEER_ENVIRONMENT.with_name(Path(requirements).stem)
+    python = place / "bin" / "python"
     if not python.exists():
         uv = str(next((ROOT / ".toolchain" / "uv").glob("**/bin/uv"), "uv"))
-        subprocess.run([uv, "venv", "-q", "--python", "3.11", str(PEER_ENVIRONMENT)], check=True)
-        requirements = str(HERE / "peers.txt")
-        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), "-r", requirements], check=True)
+        subprocess.run([uv, "venv", "-q", "--python", "3.11", str(place)], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "-q", "--python", str(python), "-r", str(HERE / requirements)], check=True
+        )
     return python
 
 
