@@ -7,7 +7,7 @@ ifeq ($(shell command -v $(PYTHON) 2>/dev/null),)
 $(error There is no '$(PYTHON)' on PATH. Install Python 3.11 to 3.13 (apt install python3 python3-venv, brew install python@3.13) or name yours: make demo PYTHON=/path/to/python3)
 endif
 
-.PHONY: help setup demo test test-fast bench fuzz adversary prove slither mutate lint types chain clean
+.PHONY: help setup demo test test-fast bench fuzz adversary prove slither mutate replay lint types chain clean
 
 # This list. MARKET=<name> make demo, and BALLAST_PORT=<port> make chain, choose the market and the port.
 help:            ## show this list
@@ -48,6 +48,9 @@ lint:            ## check style and formatting of the Python code (ruff)
 
 types:           ## check the types of offchain/ (mypy)
 	@$(PYTHON) run.py types
+
+replay:          ## hold a backtest against 26 weeks on a local chain with genuine pools; writes build/replay
+	@$(PYTHON) run.py replay $(ARGS)
 
 chain:           ## open a local chain with a market on it until Ctrl-C (BALLAST_PORT=8545, MARKET=...)
 	@$(PYTHON) run.py chain

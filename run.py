@@ -235,6 +235,7 @@ COMMANDS = {
     "test": test,
     "test-fast": test_fast,
     "bench": run_module("tests.bench"),
+    "replay": run_module("offchain.demo.replay"),
     "fuzz": fuzz,
     "adversary": run_module("tests.adversary"),
     "prove": run_module("tests.assurance.prove"),

@@ -219,7 +219,8 @@ class Methodology:
             records=records,
             gone=gone_at(market.events, snapshot.t),
             sleeves={
-                name: rules._inputs(market, rules._same_day(market, snapshot), holdings, (), labels)
+                # a sleeve cannot tell its own part of what is held: it sees names, so its limits on change do not act
+                name: rules._inputs(market, rules._same_day(market, snapshot), _held(holdings), (), labels)
                 for name, rules in self.sleeves.items()
             },
         )
@@ -305,7 +306,7 @@ class Methodology:
             self.spec.weights,
             history=inputs.history,
             signals=asked.signals,
-            held=inputs.held,
+            held={name: part for name, part in inputs.held.items() if name not in risk.names(self.spec.risk)},
         )
         return chosen, weighed
 
