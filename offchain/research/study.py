@@ -29,7 +29,7 @@ from offchain.backtest.results import BASE
 from offchain.errors import BallastError, MissingHistory
 from offchain.market import Market
 from offchain.market.confirm import MAX_GAP_DAYS
-from offchain.market.snapshot import Time
+from offchain.market.snapshot import Time, as_utc
 from offchain.methodology import Methodology
 from offchain.risk.stress import Liquidity
 from offchain.risk.tables import Cell, risk_table
@@ -128,8 +128,10 @@ def study(
     notes: list[str] = []
     walk = _Walk(start=start, end=end, costs=CostModel() if costs is None else costs, folder=folder)
     run = walk.run(spec, market)
+    if run.reviews and walk.start is not None and run.reviews[0].time != as_utc(walk.start):
+        notes.append(f"Its rules could not decide before {run.reviews[0].time:%Y-%m-%d}: {_first_finding(run)}")
     on_step(1)
-    twin = _twin_run(spec, market, walk, notes)
+    twin = _twin_run(spec, market, run, walk, notes)
     on_step(2)
     gap = None if is_quick else _survivorship(spec, market, run, walk, notes)
     on_step(3)
@@ -237,13 +239,24 @@ class _Walk:
         )
 
 
-def _twin_run(spec: IndexSpec, market: Market, walk: _Walk, notes: list[str]) -> Run | None:
+def _first_finding(run: Run) -> str:
+    return next((finding for finding in run.findings if "no decision" in finding), "see the findings")
+
+
+def _twin_run(spec: IndexSpec, market: Market, run: Run, walk: _Walk, notes: list[str]) -> Run | None:
+    """Over the same days: it begins when the index could, which may need more history than its twin."""
     twin = passive_twin(spec)
     if twin is None:
         own = "It is its own passive twin: by market capitalisation, without signals and risk rules."
         notes.append("It is made of cores only and has no passive twin." if spec.sleeves else own)
         return None
-    return walk.run(twin, market)
+    found = replace(walk, start=run.reviews[0].time).run(twin, market)
+    if found.times != run.times:
+        notes.append(
+            f"The passive twin begins on {found.times[0]:%Y-%m-%d}, another day than the index, and is left out."
+        )
+        return None
+    return found
 
 
 def _benchmarks(spec: IndexSpec, market: Market, run: Run, notes: list[str]) -> dict[str, Floats]:

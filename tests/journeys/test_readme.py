@@ -103,3 +103,22 @@ def test_gas_table_is_the_signed_one() -> None:
 
 def test_it_says_plainly_that_nobody_has_audited_it() -> None:
     assert "Nobody has audited this code" in README
+
+
+def engine_commands() -> list[str]:
+    lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("./ballast ")]
+
+
+@pytest.mark.parametrize("line", engine_commands())
+def test_every_command_of_the_engine_runs(line: str, tmp_path: Path) -> None:
+    """Without market data of one's own, as the README says; results go where it says, under a folder of the test."""
+    words = [str(tmp_path / word) if word.startswith("build/") else word for word in shlex.split(line)]
+    environment = {**os.environ, "BALLAST_MARKET_DATA": str(tmp_path / "none")}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 3, done.stdout
+
+
+def test_there_are_commands_of_the_engine() -> None:
+    assert len(engine_commands()) >= 6
