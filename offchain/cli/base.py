@@ -36,7 +36,7 @@ app = typer.Typer(
     help=(
         "Crypto indexes from one file: checked, decided, explained, backtested.\n\n"
         "Answers go to stdout, as text or with --json as one document; messages go to stderr.\n\n"
-        "Exit codes: 0 done, 1 refused with the reason, 2 wrong command line, 3 what was compared differs.\n\n"
+        "Exit codes: 0 done, 1 refused with the reason, 2 wrong command line, 3 what was compared differs, or a test is not passed.\n\n"
         "Start with: ballast indexes; ballast decide LC10 latest; ballast explain LC10 latest"
     ),
 )

@@ -78,6 +78,8 @@ def decide(
         stem = f"{decision.symbol}-{decision.t:%Y-%m-%d}"
         write_file(Path(out) / f"{stem}.decision.json", decision.to_json() + "\n")
         write_file(Path(out) / f"{stem}.inputs.json", inputs.to_json() + "\n")
+        own = f" --index {index}" if index.endswith(".toml") else ""
+        say(f"check it with: ballast verify {Path(out) / stem}.decision.json{own}")
     document = {
         "symbol": decision.symbol,
         "t": decision.t,
@@ -88,6 +90,7 @@ def decide(
         "labels": decision.labels,
         "phase": decision.phase,
         "findings": decision.findings,
+        "model_hash": decision.model_hash or None,
         "spec_hash": decision.spec_hash,
         "inputs_hash": decision.inputs_hash,
         "decision_hash": decision.decision_hash,
@@ -166,7 +169,7 @@ def verify(
 
     path = Path(decision_file)
     decision = Decision.from_json(read_file(decision_file))
-    rules = open_rules(index or decision.symbol)
+    rules = open_rules(index or _shipped(decision.symbol))
     beside = path.with_name(path.name.replace(".decision.json", ".inputs.json"))
     given = inputs_file or (str(beside) if beside != path and beside.is_file() else "")
     rules.verify(decision, Inputs.from_json(read_file(given)) if given else open_market(market_path))
@@ -181,6 +184,16 @@ def verify(
     }
     text = f"{decision.symbol} at {decision.t:%Y-%m-%d} follows from its inputs: {decision.decision_hash}"
     emit(document, text, as_json=as_json)
+
+
+def _shipped(symbol: str) -> str:
+    """The symbol, when an index ships under it. Raises SpecError with the way to a file of one's own."""
+    from offchain.errors import SpecError
+    from offchain.spec import index_files
+
+    if symbol.casefold() not in index_files():
+        raise SpecError(symbol, ["no index ships under this symbol; name the file of its rules with --index"])
+    return symbol
 
 
 def _decided(index: str, date: str, *, held: str, market_path: str) -> tuple[Decision, MarketSnapshot]:

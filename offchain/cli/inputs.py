@@ -75,6 +75,13 @@ def open_rules(name: str) -> Methodology:
     return Methodology.open(name)
 
 
+def folder_of(index: str) -> Path:
+    """Where the paths in an index file begin."""
+    from offchain.spec.load import INDEXES
+
+    return Path(index).resolve().parent if Path(index).suffix == ".toml" else INDEXES
+
+
 def moment(market: Market, text: str) -> datetime:
     """The time that was named. Raises MarketDataError when it cannot be read."""
     from offchain.market.snapshot import as_utc

@@ -1,6 +1,6 @@
 """What every command gives: one JSON document or a text on stdout, messages on stderr, and an exit code.
 
-0 done · 1 refused, with the reason · 2 the command line itself is wrong · 3 what was compared differs
+0 done · 1 refused, with the reason · 2 the command line itself is wrong · 3 what was compared differs, or a test is not passed
 """
 
 from __future__ import annotations
@@ -48,8 +48,15 @@ def json_text(document: object) -> str:
 @contextmanager
 def progress(label: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on stderr while something takes long, when a person is there to see it; call what it gives with what is done."""
+    with counter(label) as advance:
+        yield lambda done: advance(done, total)
+
+
+@contextmanager
+def counter(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """The same when how much there is to do is only known on the way: call it with (done, in all)."""
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -63,8 +70,8 @@ def progress(label: str, *, total: int | None = None) -> Iterator[Callable[[int]
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _plain(value: object) -> object:

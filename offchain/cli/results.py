@@ -11,6 +11,7 @@ from offchain.cli.base import app
 from offchain.cli.inputs import (
     IndexName,
     MarketPath,
+    folder_of,
     moment,
     open_index,
     open_market,
@@ -299,13 +300,6 @@ def cost_model(cost_bps: float, *, no_impact: bool) -> CostModel:
     from offchain.backtest import CostModel
 
     return replace(CostModel(fee_bps=cost_bps), tvl_share=None) if no_impact else CostModel(fee_bps=cost_bps)
-
-
-def folder_of(index: str) -> Path:
-    """Where the paths in an index file begin."""
-    from offchain.spec.load import INDEXES
-
-    return Path(index).resolve().parent if Path(index).suffix == ".toml" else INDEXES
 
 
 def first_day(spec: IndexSpec, market: Market, start: str) -> str:

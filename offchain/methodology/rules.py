@@ -407,7 +407,7 @@ def _barred(seen: SignalSet | None, labels: Collection[str]) -> dict[str, str]:
     if seen is None:
         return {}
     return {
-        name: f"{signal.label}: {signal.reason}"
+        name: signal.reason  # which begins with its label
         for name, signal in seen.signals.items()
         if signal.label in labels and not signal.is_fallback
     }

@@ -88,6 +88,7 @@ def explain(decision: Decision, snapshot: MarketSnapshot) -> Explanation:
         hashes={
             "spec_hash": decision.spec_hash,
             "inputs_hash": decision.inputs_hash,
+            **({"model_hash": decision.model_hash} if decision.model_hash else {}),
             "decision_hash": decision.decision_hash,
         },
     )

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,10 +167,12 @@ def walk_forward(
     tags: Tags | None = None,
     workers: int = 1,
     panel: Panel | None = None,
+    on_fold: Callable[[int], None] = lambda done: None,
 ) -> WalkForward:
     """Trains, calibrates and tests again and again through the history; what it says of a day was learned before that day.
 
     `workers`: processes; the result is the same for any number. `panel`: of `prepare`, when it is at hand.
+    `on_fold`: called with the count of folds that are done.
     """
     rules = rules or TrainingRules()
     panel = panel or prepare(history, features, rules, members=members, tags=tags)
@@ -189,11 +192,12 @@ def walk_forward(
         )
     said = np.full((*panel.usable.shape, 3), UNKNOWN, dtype=np.int64)
     baseline = np.full((*panel.usable.shape, 3), np.nan)
-    for fold, answers in zip(folds, _answers(panel, folds, rules, workers), strict=True):
+    for done, (fold, answers) in enumerate(zip(folds, _answers(panel, folds, rules, workers), strict=True), start=1):
         block = said[fold.test.start : fold.test.stop]
         block[panel.usable[fold.test.start : fold.test.stop]] = answers
         learn = range(fold.train.start, fold.calibration.stop)
         volatility_baseline(panel.tenths, panel.classes, learn=learn, into=fold.test, answer=baseline)
+        on_fold(done)
     evaluation = evaluate(
         said,
         baseline,
@@ -340,12 +344,16 @@ def _known(panel: Panel, days: range) -> tuple[Floats, Classes]:
     return panel.rows[place][is_known], panel.classes[place][is_known]
 
 
-def _answers(panel: Panel, folds: Sequence[Fold], rules: TrainingRules, workers: int) -> list[NDArray[np.int64]]:
+def _answers(panel: Panel, folds: Sequence[Fold], rules: TrainingRules, workers: int) -> Iterable[NDArray[np.int64]]:
+    """One after the other, in the order of the folds."""
     if workers == 1:
-        return [_answer(panel, fold, rules) for fold in folds]
+        return (_answer(panel, fold, rules) for fold in folds)
     from joblib import Parallel, delayed
 
-    return list(Parallel(n_jobs=workers)(delayed(_answer)(panel, fold, rules) for fold in folds))
+    return cast(
+        "Iterable[NDArray[np.int64]]",
+        Parallel(n_jobs=workers, return_as="generator")(delayed(_answer)(panel, fold, rules) for fold in folds),
+    )
 
 
 def _answer(panel: Panel, fold: Fold, rules: TrainingRules) -> NDArray[np.int64]:
