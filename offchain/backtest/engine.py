@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
@@ -39,6 +40,7 @@ from offchain.methodology import Methodology
 from offchain.rebalance import Review as Dates
 from offchain.rebalance import Trigger, due, reviews, towards, worth_it
 from offchain.reference import trade_math
+from offchain.spec.load import INDEXES
 from offchain.spec.model import IndexSpec
 from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.trading.targets import drift_of
@@ -158,10 +160,11 @@ def backtest(
     flows: Sequence[Flow] = (),
     events: Sequence[Event] = (),
     intraday: pd.DataFrame | None = None,
+    folder: Path = INDEXES,
 ) -> Run:
-    """One index file over the past, with its own calendar and fees."""
+    """One index file over the past, with its own calendar and fees. `folder`: where the paths in the file begin."""
     return run_decider(
-        Methodology(spec),
+        Methodology(spec, folder=folder),
         market,
         symbol=spec.symbol,
         start=start,

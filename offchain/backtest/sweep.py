@@ -47,8 +47,12 @@ from offchain.backtest.solve import Floats
 from offchain.canonical import keccak_hex, utc_text
 from offchain.errors import BallastError, MarketDataError, did_you_mean
 from offchain.market.snapshot import Market, Time, as_utc
+from offchain.methodology import Methodology
+from offchain.signals import Versions
+from offchain.spec.load import INDEXES
 from offchain.spec.model import IndexSpec
 from offchain.spec.variants import changed
+from offchain.universe.records import Records
 
 FORMAT = "ballast-sweep/1"
 BACKENDS = ("loky", "threading", "sequential")
@@ -140,8 +144,9 @@ def sweep(
     cluster: str = "",
     journal: Path | None = None,
     shows_progress: bool = False,
+    folder: Path = INDEXES,
 ) -> Sweep:
-    """Runs every variant once. `jobs`: processes or threads; `cluster`: address of a Dask scheduler ("tcp://host:8786") instead.
+    """Runs every variant once. `folder`: where the paths in the index file begin. `jobs`: processes or threads; `cluster`: address of a Dask scheduler ("tcp://host:8786") instead.
 
     `journal`: file with one line for each finished variant; what is in it is not run again. A variant whose file is contradictory, or
     that cannot be run, keeps its place with the problem. Raises SpecError or MarketDataError for keys that do not exist.
@@ -157,6 +162,7 @@ def sweep(
         costs=CostModel() if costs is None else costs,
         rules=rules,
         terms=terms,
+        folder=folder,
     )
     for changes in variants:
         _known_keys(spec, changes)
@@ -244,6 +250,7 @@ class _Task:
     costs: CostModel
     rules: Rules | None
     terms: Terms | None
+    folder: Path
 
     def facts(self) -> dict[str, object]:
         return {
@@ -253,7 +260,18 @@ class _Task:
             "costs": self.costs,
             "rules": None if self.rules is None else _rules_facts(self.rules),
             "terms": self.terms,
+            **self._said(),
         }
+
+    def _said(self) -> dict[str, object]:
+        """Hashes of what stands in files beside the index file, of those that it names."""
+        known = Methodology(self.spec, folder=self.folder)
+        models = known.model.models if isinstance(known.model, Versions) else (known.model,)
+        said = {
+            "records": known.records.inputs_hash if known.records != Records() else "",
+            "models": [one.model_hash for one in models if one is not None],
+        }
+        return {name: value for name, value in said.items() if value}
 
 
 def run_variant(task: _Task, market: Market, key: str, changes: Changes) -> Outcome:
@@ -281,7 +299,9 @@ def _run(task: _Task, market: Market, changes: Changes) -> Run:
         rules = dataclasses.replace(rules, calendar=fresh.calendar, band=fresh.band, dust_usd=fresh.dust_usd)
     rules = dataclasses.replace(rules, **_part(changes, "rules"))
     terms = Terms.of(spec) if task.terms is None else task.terms
-    return backtest(spec, market, start=task.start, end=task.end, costs=costs, rules=rules, terms=terms)
+    return backtest(
+        spec, market, start=task.start, end=task.end, costs=costs, rules=rules, terms=terms, folder=task.folder
+    )
 
 
 def measures_of(run: Run) -> dict[str, float]:

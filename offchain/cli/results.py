@@ -13,7 +13,6 @@ from offchain.cli.inputs import (
     MarketPath,
     folder_of,
     moment,
-    open_index,
     open_market,
     open_rules,
     read_file,
@@ -22,9 +21,12 @@ from offchain.cli.inputs import (
 from offchain.cli.output import Json, emit, progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from offchain.analytics.measures import Measure
     from offchain.backtest import CostModel
     from offchain.market import Market
+    from offchain.methodology import Methodology
     from offchain.pages import Table
     from offchain.research.study import Study
     from offchain.spec import IndexSpec
@@ -143,21 +145,23 @@ def compare(
     from offchain.analytics.measures import measure
     from offchain.units import from_wad
 
-    a, b = open_index(first), open_index(second)
+    opened = _two(first, second)
+    (x, a), (y, b) = opened.items()
     market = open_market(market_path)
     t = moment(market, date)
-    weights = {open_index(name).symbol: open_rules(name).decide(market, t).target_weights for name in (first, second)}
+    weights = {name: rules.decide(market, t).target_weights for name, rules in opened.items()}
+    differing = rule_differences(a.spec, b.spec)
     document: dict[str, object] = {
         "t": t,
-        "rules": [{"key": key, a.symbol: x, b.symbol: y} for key, x, y in rule_differences(a, b)],
+        "rules": [{"key": key, x: one, y: other} for key, one, other in differing],
         "target_weights": {name: {coin: str(part) for coin, part in held.items()} for name, held in weights.items()},
-        "overlap": from_wad(overlap(weights[a.symbol], weights[b.symbol])),
+        "overlap": from_wad(overlap(weights[x], weights[y])),
         "effective_names": {name: concentration(held).effective_names for name, held in weights.items()},
     }
     measures: dict[str, object] = {}
     tables: list[tuple[str, Table]] = []
     if not no_backtest:
-        lines = _same_days(a, b, market, start, end)
+        lines = _same_days(opened, market, start, end)
         names = list(lines)
         found = {name: measure(line, benchmark=lines[names[1 - k]]) for k, (name, line) in enumerate(lines.items())}
         measures = {name: {key: one.value for key, one in row.items()} for name, row in found.items()}
@@ -167,18 +171,15 @@ def compare(
     def text() -> str:
         from offchain.pages import LEFT, render
 
-        rules = (("rule", f"{LEFT}{a.symbol}", f"{LEFT}{b.symbol}"), rule_differences(a, b))
-        coins = sorted(
-            {*weights[a.symbol], *weights[b.symbol]}, key=lambda coin: (-weights[a.symbol].get(coin, 0), coin)
-        )
+        coins = sorted({*weights[x], *weights[y]}, key=lambda coin: (-weights[x].get(coin, 0), coin))
         held = [
             (coin, *(f"{held[coin] / 1e18:.2%}" if coin in held else "" for held in weights.values())) for coin in coins
         ]
         parts = [
-            f"{a.symbol} and {b.symbol}, rules that differ:",
-            render(rules),
+            f"{x} and {y}, rules that differ:" if differing else f"{x} and {y} have the same rules",
+            *([render((("rule", f"{LEFT}{x}", f"{LEFT}{y}"), differing))] if differing else []),
             f"target weights at {t:%Y-%m-%d}, overlap {document['overlap']:.1%}:",
-            render((("coin", a.symbol, b.symbol), held)),
+            render((("coin", x, y), held)),
         ]
         parts += [f"{name}:\n{render(table)}" for name, table in tables]
         return "\n".join(parts)
@@ -269,6 +270,18 @@ def taxes(
     emit(document, text, as_json=as_json)
 
 
+def _two(first: str, second: str) -> dict[str, Methodology]:
+    """By symbol; by what was typed when both have the same one, as a copy of a file with other rules has."""
+    from offchain.errors import SpecError
+
+    a, b = open_rules(first), open_rules(second)
+    if a.spec.symbol != b.spec.symbol:
+        return {a.spec.symbol: a, b.spec.symbol: b}
+    if first == second:
+        raise SpecError(first, ["it is compared with itself; name another index, or a file with other rules"])
+    return {first: a, second: b}
+
+
 # --- shared -----------------------------------------------------------------------------------------------------------
 
 
@@ -302,18 +315,21 @@ def cost_model(cost_bps: float, *, no_impact: bool) -> CostModel:
     return replace(CostModel(fee_bps=cost_bps), tvl_share=None) if no_impact else CostModel(fee_bps=cost_bps)
 
 
-def first_day(spec: IndexSpec, market: Market, start: str) -> str:
+def first_day(rules: Methodology, market: Market, start: str) -> str:
     """`start`, or the first review on which the index can decide at all. Raises what stood in the way on the last try."""
-    from datetime import timedelta
+    from datetime import UTC, datetime, time, timedelta
 
     from offchain.errors import BallastError
-    from offchain.methodology import Methodology
+    from offchain.signals import Model
 
     if start:
         return start
-    rules, day = Methodology(spec), market.start + market.lag
-    problem: BallastError | None = None
-    while day <= min(market.end, market.start + timedelta(days=START_TRIES)):
+    spec, begin = rules.spec, market.start + market.lag
+    if isinstance(rules.model, Model):
+        # before that day the model would know the future
+        begin = max(begin, datetime.combine(rules.model.train_cutoff + timedelta(days=1), time(), UTC))
+    day, problem = begin, None
+    while day <= min(market.end, begin + timedelta(days=START_TRIES)):
         try:
             rules.decide(market, day)
             return day.isoformat()
@@ -328,9 +344,10 @@ def _studied(
 ) -> Study:
     from offchain.research.study import STEPS, study
 
-    spec = open_index(index)
+    rules = open_rules(index)
+    spec = rules.spec
     market = open_market(market_path)
-    begin = first_day(spec, market, start)
+    begin = first_day(rules, market, start)
     say(f"{spec.symbol} from {begin[:10]}: {', '.join(STEPS[:2] if is_quick else STEPS)}")
     with progress(f"{spec.symbol}", total=len(STEPS)) as done:
         return study(
@@ -345,12 +362,24 @@ def _studied(
         )
 
 
-def _same_days(a: IndexSpec, b: IndexSpec, market: Market, start: str, end: str) -> dict[str, list[float]]:
-    """{symbol: net levels} over the days that both have."""
-    from offchain.backtest import backtest as run_backtest
+def _same_days(opened: Mapping[str, Methodology], market: Market, start: str, end: str) -> dict[str, list[float]]:
+    """{name: net levels} over the days that all have."""
+    from offchain.backtest import CostModel, Rules, Terms, run_decider
 
-    begin = max(first_day(a, market, start), first_day(b, market, start))
-    runs = {spec.symbol: run_backtest(spec, market, start=begin, end=end or None) for spec in (a, b)}
+    begin = max(first_day(rules, market, start) for rules in opened.values())
+    runs = {
+        name: run_decider(
+            rules,
+            market,
+            symbol=rules.spec.symbol,
+            start=begin,
+            end=end or None,
+            costs=CostModel(),
+            rules=Rules.of(rules.spec),
+            terms=Terms.of(rules.spec),
+        )
+        for name, rules in opened.items()
+    }
     first = max(run.times[0] for run in runs.values())
     return {name: run.net[int(run.index.searchsorted(first)) :].tolist() for name, run in runs.items()}
 

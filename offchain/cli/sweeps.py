@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offchain.cli.base import app
-from offchain.cli.inputs import IndexName, MarketPath, open_index, open_market, write_file
+from offchain.cli.inputs import IndexName, MarketPath, folder_of, open_market, open_rules, write_file
 from offchain.cli.output import Json, emit, say
 from offchain.cli.results import CostBps, End, NoImpact, Start, cost_model, first_day
 
@@ -55,10 +55,11 @@ def sweep(
     from offchain.backtest.sweep import sweep as run_sweep
 
     axes = dict(_axis(text) for text in settings)
-    spec = open_index(index)
+    opened = open_rules(index)
+    spec = opened.spec
     market = open_market(market_path)
     variants = grid(axes)
-    begin = first_day(spec, market, start)
+    begin = first_day(opened, market, start)
     say(f"{spec.symbol}: {len(variants)} variants from {begin[:10]}")
     found = run_sweep(
         spec,
@@ -71,6 +72,7 @@ def sweep(
         cluster=cluster,
         journal=Path(journal) if journal else None,
         shows_progress=sys.stderr.isatty(),
+        folder=folder_of(index),
     )
     table = found.table(by=by)
     if out:

@@ -59,7 +59,7 @@ class Methodology:
         self.spec = spec
         self.model = model or signals.model_for(spec.signals, folder)
         self._folder, self._records = folder, records
-        self.sleeves = {row.index: Methodology.open(row.index, records=records) for row in spec.sleeves}
+        self.sleeves = {row.index: Methodology.open(_place(row.index, folder), records=records) for row in spec.sleeves}
 
     @classmethod
     def open(
@@ -347,6 +347,11 @@ class _Asked:
 def verify(decision: Decision, source: Market | Inputs | MarketSnapshot, *, spec: IndexSpec) -> None:
     """Recomputes `decision` by the rules of `spec`; raises DecisionMismatch naming each difference."""
     Methodology(spec).verify(decision, source)
+
+
+def _place(index: str, folder: Path) -> PathText:
+    """Of an index that another one names: a symbol as it is, a path from the folder of that other one."""
+    return folder / index if index.endswith(".toml") else index
 
 
 def _held(holdings: Holdings) -> tuple[str, ...]:

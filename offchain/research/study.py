@@ -165,7 +165,7 @@ def study(
     )
 
 
-def passive_twin(spec: IndexSpec) -> IndexSpec | None:
+def passive_twin(spec: IndexSpec, *, folder: Path = INDEXES) -> IndexSpec | None:
     """The same index by market capitalisation, without signals and risk rules; None when it is that already.
 
     Screens, number of coins, calendar and fees stay, and so do cap and floor where they leave room: a cap of a fifth on
@@ -173,7 +173,8 @@ def passive_twin(spec: IndexSpec) -> IndexSpec | None:
     """
     if spec.sleeves:
         cores = [row.index for row in spec.sleeves if row.role == "core"]
-        return find_spec(cores[0]) if len(cores) == 1 < len(spec.sleeves) else None
+        own = len(cores) == 1 and cores[0].endswith(".toml")
+        return find_spec(folder / cores[0] if own else cores[0]) if len(cores) == 1 < len(spec.sleeves) else None
     cap = spec.weights.max_weight
     has_room = cap * spec.universe.top >= ROOM
     weights = WeightRules(
@@ -245,7 +246,7 @@ def _first_finding(run: Run) -> str:
 
 def _twin_run(spec: IndexSpec, market: Market, run: Run, walk: _Walk, notes: list[str]) -> Run | None:
     """Over the same days: it begins when the index could, which may need more history than its twin."""
-    twin = passive_twin(spec)
+    twin = passive_twin(spec, folder=walk.folder)
     if twin is None:
         own = "It is its own passive twin: by market capitalisation, without signals and risk rules."
         notes.append("It is made of cores only and has no passive twin." if spec.sleeves else own)

@@ -17,6 +17,7 @@ from offchain.backtest.results import BASE
 from offchain.cli.app import app
 from offchain.cli.results import cost_model, first_day, rule_differences
 from offchain.market import Market
+from offchain.methodology import Methodology
 from offchain.research.methodology_page import methodology_page
 from offchain.research.report_page import report_html
 from offchain.research.statements import PAST
@@ -120,11 +121,11 @@ def test_taxes_settle_the_trades_of_a_report(tmp_path: Path) -> None:
 
 
 def test_without_a_start_the_first_possible_review_is_taken(synthetic: Market) -> None:
-    spec = find_spec("LC10")
-    assert first_day(spec, synthetic, "2024-05-06") == "2024-05-06"
-    found = first_day(spec, synthetic, "")
+    rules = Methodology(find_spec("LC10"))
+    assert first_day(rules, synthetic, "2024-05-06") == "2024-05-06"
+    found = first_day(rules, synthetic, "")
     assert found.startswith("2024-01-")
-    basket = changed(find_spec("EQ5"), {"rebalance.calendar": "never"})
+    basket = Methodology(changed(find_spec("EQ5"), {"rebalance.calendar": "never"}))
     assert first_day(basket, synthetic, "").startswith("2024-01-")
 
 

@@ -1,0 +1,124 @@
+"""An index file of one's own, with votes beside it, in a folder that is not the project's.
+
+sweep      reads the files beside the index file; other files there are other variants
+compare    the same; two files of one symbol; a file with itself is refused
+sleeves    a path in [[sleeves]] begins at the index file
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from offchain.backtest import run_decider
+from offchain.backtest.engine import Rules
+from offchain.backtest.fees import Terms
+from offchain.backtest.results import BASE
+from offchain.cli.app import app
+from offchain.cli.results import cost_model
+from offchain.market import Market
+from offchain.methodology import Methodology
+
+MARKET = ("--market", "synthetic")
+SPAN = ("--start", "2025-01-06", "--end", "2025-02-10")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False, prog_name="ballast")
+
+
+def document(*arguments: str) -> dict[str, object]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert isinstance(data, dict)
+    return data
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """LC10 without bitcoin, by a vote that passed in 2024."""
+    file = tmp_path / "mine.toml"
+    assert run("new", "MINE", "--like", "LC10", "--out", str(file)).exit_code == 0
+    file.write_text(file.read_text().replace("[universe]\n", '[universe]\nvotes = "votes.json"\n'))
+    vote(tmp_path, out="bitcoin")
+    return file
+
+
+def vote(folder: Path, *, out: str) -> None:
+    ballot = {"proposal": "1", "time": "2024-05-06T00:00:00Z", "include": [], "exclude": [out], "result": "passed"}
+    (folder / "votes.json").write_text(json.dumps({"format": "ballast-ballots/1", "ballots": [ballot]}))
+
+
+def test_sweep_of_ones_own_file_reads_the_votes_beside_it(mine: Path, synthetic: Market) -> None:
+    """M6: each variant is the backtest of the file with its votes."""
+    found = document("sweep", str(mine), "--set", "universe.top=10", *SPAN, *MARKET)
+    (row,) = found["variants"]  # type: ignore[misc]
+    rules = Methodology.open(mine)
+    run_ = run_decider(
+        rules,
+        synthetic,
+        symbol="MINE",
+        start="2025-01-06",
+        end="2025-02-10",
+        costs=cost_model(30.0, no_impact=False),
+        rules=Rules.of(rules.spec),
+        terms=Terms.of(rules.spec),
+    )
+    assert "bitcoin" not in run_.ids
+    years = (run_.times[-1] - run_.times[0]).days / 365
+    assert row["cagr"] == pytest.approx((run_.net[-1] / BASE) ** (1 / years) - 1, rel=1e-9)
+
+
+def test_journal_of_a_sweep_forgets_what_was_run_with_other_votes(mine: Path) -> None:
+    journal = ("--journal", str(mine.with_name("sweep.jsonl")))
+    arguments = ("sweep", str(mine), "--set", "universe.top=5", *SPAN, *journal, *MARKET)
+    assert document(*arguments)["resumed"] == 0
+    assert document(*arguments)["resumed"] == 1
+    vote(mine.parent, out="ethereum")
+    assert document(*arguments)["resumed"] == 0
+
+
+def test_compare_of_ones_own_file_reads_the_votes_beside_it(mine: Path) -> None:
+    data = document("compare", str(mine), "LC10", "--date", "2025-02-03", *SPAN, *MARKET)
+    weights = data["target_weights"]
+    assert isinstance(weights, dict)
+    assert "bitcoin" not in weights["MINE"] and "bitcoin" in weights["LC10"]
+    rows = data["rules"]
+    assert isinstance(rows, list)
+    (votes,) = [row for row in rows if row["key"] == "universe.votes"]
+    assert votes["MINE"] == "votes.json" != votes["LC10"]
+    measures = data["measures"]
+    assert isinstance(measures, dict)
+    assert measures["MINE"]["total_return"] != measures["LC10"]["total_return"]
+
+
+def test_compare_of_two_files_with_one_symbol_keeps_both(mine: Path) -> None:
+    """A copy with another cap is named by its file."""
+    other = mine.with_name("other.toml")
+    other.write_text(mine.read_text().replace("max_weight = 0.25", "max_weight = 0.4"))
+    data = document("compare", str(mine), str(other), "--date", "2025-02-03", "--no-backtest", *MARKET)
+    weights = data["target_weights"]
+    assert isinstance(weights, dict)
+    assert set(weights) == {str(mine), str(other)}
+    assert weights[str(mine)] != weights[str(other)]
+    same = run("compare", str(mine), str(mine), *MARKET)
+    assert same.exit_code == 1
+    assert "compared with itself" in same.stderr
+
+
+def test_sleeve_of_ones_own_is_looked_for_beside_the_index_file(mine: Path, synthetic: Market) -> None:
+    """M6: an index of indexes works from any folder."""
+    whole = mine.with_name("whole.toml")
+    core = (Path(__file__).resolve().parents[2] / "offchain" / "indexes" / "core.toml").read_text()
+    assert 'index = "LC10"' in core
+    whole.write_text(core.replace('index = "LC10"', 'index = "mine.toml"'))
+    rules = Methodology.open(whole)
+    assert rules.sleeves["mine.toml"].spec.symbol == "MINE"
+    decided = document("decide", str(whole), "2025-02-03", *MARKET)
+    assert decided["target_weights"]
+    shown = run("report", str(whole), "--quick", "--out", str(mine.parent / "out"), *SPAN, *MARKET)
+    assert shown.exit_code == 0, shown.stderr
