@@ -413,7 +413,7 @@ class _Desk:
         """What is wrong with what is held, by deciders that can tell."""
         if "emergency" not in self.when.triggers or not isinstance(self.decider, Methodology):
             return ()
-        return self.decider.red_flags(self.market, now, tuple(weights))
+        return self.decider.red_flags(self.market, now, weights, levels=tuple(self.net))
 
     def _ask(self, t: datetime, weights: Mapping[str, float]) -> Decided:
         self.asked_at = t

@@ -27,7 +27,7 @@ from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
 from offchain.epochs import Publication
 from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
-from offchain.keeper import calls, guards
+from offchain.keeper import calls, guards, watching
 from offchain.keeper.asking import answered, patiently
 from offchain.keeper.ledger import Ledger, LedgerError
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
@@ -44,8 +44,10 @@ from offchain.keeper.reading import Places, Situation, read
 from offchain.keeper.report import Report, build_report, plan_events
 from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
+from offchain.market.history import History
 from offchain.market.snapshot import Market, Time, as_utc
 from offchain.methodology import Decision, Holdings, Methodology
+from offchain.rebalance import needs
 from offchain.spec.model import IndexSpec
 from offchain.trading.plan import Trade
 from offchain.trading.targets import drift_of
@@ -160,14 +162,23 @@ class Keeper:
         situation = situation or self.read()
         when = utc(situation.time) if t is None else as_utc(t)
         return self.methodology.decide(
-            self._market_at(when), when, self._holdings(situation), tradable=situation.tradable
+            self._market_at(when),
+            when,
+            self._holdings(situation),
+            tradable=situation.tradable,
+            labels=self._labels_before(situation),
         )
 
     def publish(self, situation: Situation | None = None) -> tuple[Decision, Publication]:
         """The decision, and everything it was made from: what is proposed to the weight registry, and published beside."""
         situation = situation or self.read()
         decision = self.decide(situation)
-        inputs = self.methodology.inputs(self._market_at(decision.t), decision.t, self._holdings(situation))
+        inputs = self.methodology.inputs(
+            self._market_at(decision.t),
+            decision.t,
+            self._holdings(situation),
+            labels=self._labels_before(situation),
+        )
         tokens = {coin.id: coin.address for coin in situation.coins.values()}
         return decision, Publication.of(decision, inputs, tokens)
 
@@ -179,7 +190,9 @@ class Keeper:
         if not situation.state.is_plan_live:
             decision = decision or self.decide(situation, t)
             self._require_agreement(situation, decision, t)
-        return propose(situation, self.spec, self.settings, decision)
+        return propose(
+            situation, self.spec, self.settings, decision, history=self._risk_history(situation, decision, t)
+        )
 
     def simulate(self, situation: Situation | None = None, proposal: Proposal | None = None) -> Simulation:
         """What the node says it would do. Raises Stop when that differs from the plan by more than the bound."""
@@ -256,12 +269,7 @@ class Keeper:
         self, situation: Situation, t: Time | None, ignore_calendar: bool
     ) -> tuple[Situation, list[tuple[str, str]]]:
         """Decides, plans, simulates and starts a plan; returns the situation after it and the pairs to be traded."""
-        if not ignore_calendar:
-            require_review(situation, self.spec)
-        try:
-            decision = self.decide(situation, t)
-        except (MarketDataError, EmptyUniverse, InfeasibleWeights) as error:
-            raise Stop(Halt(reason=f"no decision can be trusted: {error}")) from error
+        decision = (None if ignore_calendar else self._require_due(situation, t)) or self._trusted(situation, t)
         self._record("decision", situation, json.loads(decision.to_json()))
         proposal = self.plan(situation, decision, t)
         self._record("plan", situation, {"proposal": proposal, "proposal_hash": proposal.proposal_hash})
@@ -290,6 +298,40 @@ class Keeper:
                 )
             )
         return situation, [(trade.sell, trade.buy) for trade in proposal.trades.trades]
+
+    def _require_due(self, situation: Situation, t: Time | None) -> Decision | None:
+        """Raises Stop unless a review is due, or a trigger: then the decision that the trigger was asked with."""
+        try:
+            require_review(situation, self.spec)
+        except Stop as stop:
+            if not self.spec.rebalance.triggers or not isinstance(stop.outcome, RetryAt):
+                raise
+            waiting = stop.outcome
+        else:
+            return None
+        watching.require_unasked(situation, waiting, refused_at=self._refused_at())
+        decision = self._trusted(situation, t)
+        when = utc(situation.time) if t is None else as_utc(t)
+        held = watching.held_parts(situation)
+        found = watching.ask(
+            situation,
+            self.spec.rebalance,
+            when,
+            decision,
+            flags=self.methodology.red_flags(self._market_at(when), when, held),
+            labels_before=self._labels_before(situation),
+        )
+        self._record("watch", situation, found)
+        if not found.trade:
+            raise Stop(watching.later(situation, waiting, found.reason))
+        log.info("event=trigger run=%s code=%s reason=%r", self._run.id, found.code, found.reason)
+        return decision
+
+    def _trusted(self, situation: Situation, t: Time | None) -> Decision:
+        try:
+            return self.decide(situation, t)
+        except (MarketDataError, EmptyUniverse, InfeasibleWeights) as error:
+            raise Stop(Halt(reason=f"no decision can be trusted: {error}")) from error
 
     def _trade(self, plan_id: int, announced: list[tuple[str, str]]) -> Outcome:
         """Swaps until nothing is left to do, from fresh state each time; then ends the plan.
@@ -416,6 +458,31 @@ class Keeper:
         snapshot = self.methodology.snapshot(self._market_at(when), when)
         coins = {situation.coins[token].id for token in wanted_by(situation, decision)} | set(situation.held)
         guards.require_prices_agree(situation, snapshot, coins, self.settings)
+
+    def _risk_history(self, situation: Situation, decision: Decision | None, t: Time | None) -> History | None:
+        """What the benefit of trading is weighed by, None where the rules do not weigh it or a plan is live."""
+        if decision is None or not self.spec.rebalance.cost_multiple:
+            return None
+        when, need = utc(situation.time) if t is None else as_utc(t), needs(self.spec.rebalance)
+        ids = {*weights_by_coin(situation), *watching.wanted_parts(situation, decision)}
+        return self._market_at(when).history(when, days=need.days, fields=need.fields, ids=ids)
+
+    def _labels_before(self, situation: Situation) -> dict[str, str] | None:
+        """{id: label} of the newest decision in the ledger from before today, None without one.
+
+        Today's is left out, so that a run that is repeated decides the same.
+        """
+        if not self.methodology.has_signals and not self.methodology.sleeves:
+            return None
+        entry = self.ledger.last("decision", before=watching.midnight(situation.time))
+        labels = entry.body.get("labels") if entry is not None and isinstance(entry.body, dict) else None
+        return {name: str(label) for name, label in labels.items()} if isinstance(labels, dict) else None
+
+    def _refused_at(self) -> int | None:
+        """{s} when the triggers last said no, as far as the ledger knows."""
+        entry = self.ledger.last("watch", before=self._run.time + 1)
+        said = entry.body if entry is not None else None
+        return entry.at if entry is not None and isinstance(said, dict) and not said["trade"] else None
 
     def _holdings(self, situation: Situation) -> Holdings:
         """In parts where the rules ask for parts, else as ids."""

@@ -121,6 +121,16 @@ class Ledger:
             for row in rows
         ]
 
+    def last(self, kind: str, *, before: int) -> Entry | None:
+        """The newest entry of a kind from before a time {s}, None when there is none."""
+        rows = self._rows(
+            "SELECT number, run, kind, at, body, hash FROM entries WHERE kind = ? AND at < ? ORDER BY number DESC LIMIT 1",
+            (kind, before),
+        )
+        for number, run, name, at, body, digest in rows:
+            return Entry(number=number, run=run, kind=name, at=at, body=json.loads(body), hash=digest)
+        return None
+
     def run_count(self) -> int:
         """How many runs there are, without reading what they hold."""
         return int(self._db.execute("SELECT COUNT(DISTINCT run) FROM entries").fetchone()[0])

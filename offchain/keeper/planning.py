@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from offchain.canonical import keccak_hex
 from offchain.keeper.outcomes import Halt, RetryAt, Skip, Stop, time_text, utc
 from offchain.keeper.reading import Coin, Situation
+from offchain.market.history import History
 from offchain.methodology import Decision
+from offchain.rebalance import towards, worth_it
 from offchain.reference.constants import PPM
 from offchain.reference.trade_math import deficit, surplus, unit_from_weight
 from offchain.spec.model import IndexSpec
 from offchain.trading.plan import Budget, Position, Rules, TradePlan, plan_trades
 from offchain.trading.targets import drift_of, nav_of
-from offchain.units import WAD, format_weight, fraction_to_wad, usd_to_nano
+from offchain.units import WAD, format_weight, fraction_to_wad, from_wad, to_wad, usd_to_nano
 
 HOUR = 3600
 
@@ -111,10 +113,12 @@ def propose(
     decision: Decision | None,
     *,
     prefer: Sequence[tuple[str, str]] = (),
+    history: History | None = None,
 ) -> Proposal:
     """Stage `plan`. `decision` is needed unless a plan is live. Raises Stop when there is nothing to start.
 
-    `prefer`: (sell, buy) pairs of the live plan that were announced and not traded yet.
+    `prefer`: (sell, buy) pairs of the live plan that were announced and not traded yet. `history`: prices by
+    `rebalance.needs`, which rules with a cost_multiple weigh the benefit by.
     """
     state = situation.state
     if state.is_plan_live:
@@ -126,11 +130,14 @@ def propose(
             plan_id=state.plan.id, first_step=state.plan.steps, start=None, trades=trades, stuck=_stuck(situation, {})
         )
     assert decision is not None
-    start = start_of(situation, spec, decision)
+    start = start_of(situation, spec, wanted_by(situation, decision))
     positions = positions_of(situation, start)
-    _require_drift(positions, situation, spec)
-    nav = nav_of(state.nav_per_share, state.supply)
-    trades = plan_trades(positions, situation.pools, rules_of(situation, spec, settings, plan_nav=nav))
+    rules = rules_of(situation, spec, settings, plan_nav=nav_of(state.nav_per_share, state.supply))
+    require_worth(positions, situation, spec, rules, history)
+    if spec.rebalance.trade_to == "band" and situation.executed is None:  # what the registry executed binds to the wei
+        start = start_of(situation, spec, band_of(positions, situation, spec))
+        positions = positions_of(situation, start)
+    trades = plan_trades(positions, situation.pools, rules)
     if not trades.trades:
         reasons = "; ".join(trades.reasons_left) or "nothing to trade"
         if trades.retry_at is not None:
@@ -141,10 +148,9 @@ def propose(
     )
 
 
-def start_of(situation: Situation, spec: IndexSpec, decision: Decision) -> StartPlan:
-    """The transaction that makes a decision the target, with the units the contract will derive."""
+def start_of(situation: Situation, spec: IndexSpec, wanted: Mapping[str, int]) -> StartPlan:
+    """The transaction that makes `wanted` {token: D18} the target, with the units the contract will derive."""
     state = situation.state
-    wanted = wanted_by(situation, decision)
     unpriced = [situation.coins[token].symbol for token in sorted(wanted) if situation.coins[token].price == 0]
     if unpriced:
         raise Stop(
@@ -286,29 +292,57 @@ def _names(component: object) -> tuple[str, int]:
     return str(getattr(component, "symbol", "")) or "?", int(getattr(component, "decimals", 18))
 
 
-def _require_drift(positions: list[Position], situation: Situation, spec: IndexSpec) -> None:
-    """Raises Stop when the basket is close enough to the weights that trading would only cost.
+# --- is it worth it, and how far ----------------------------------------------------------------------------------------
 
-    A coin that has to enter or leave is traded however little it weighs: the band is for weights, not for membership.
+
+def require_worth(
+    positions: Sequence[Position], situation: Situation, spec: IndexSpec, rules: Rules, history: History | None = None
+) -> None:
+    """Raises Stop when the basket is close enough to the weights that trading would only cost, as `rebalance.worth_it` says.
+
+    A coin that has to enter or leave is traded however little it weighs: the band is for weights, not for membership. What is
+    left of a coin that has left, below min_trade_usd, is no member any more; it counts as drift.
     """
-    if _membership_changes(positions, usd_to_nano(spec.rebalance.min_trade_usd)):
-        return
     values = [position.value for position in positions]
-    drift = drift_of(values, [position.weight for position in positions])
-    band = fraction_to_wad(spec.rebalance.drift_band)
-    if drift < band:
-        following = int(spec.rebalance.next_review(utc(situation.time)).timestamp())
-        raise Stop(
-            Skip(
-                reason=f"drift {format_weight(drift)} is below the band of {format_weight(band)}; next review {time_text(following)}"
-            )
-        )
+    names, nav = _names_of(positions, situation), sum(values)
+    target = {name: from_wad(position.weight) for name, position in zip(names, positions, strict=True)}
+    current = {
+        name: position.value / nav
+        for name, position in zip(names, positions, strict=True)
+        if nav and (position.weight or position.value >= rules.min_trade)
+    }
+    drift, band = drift_of(values, [position.weight for position in positions]), spec.rebalance.drift_band
+    cost = expected_cost_of(positions, situation, rules, drift) if spec.rebalance.cost_multiple else 0.0
+    found = worth_it(current, target, rules=spec.rebalance, cost=cost, history=history)
+    if found.trade or (found.code == "band" and drift >= fraction_to_wad(band)):
+        return
+    reason = found.reason
+    if found.code == "band":
+        reason = f"drift {format_weight(drift)} is below the band of {format_weight(fraction_to_wad(band))}"
+    following = int(spec.rebalance.next_review(utc(situation.time)).timestamp())
+    raise Stop(Skip(reason=f"{reason}; next review {time_text(following)}"))
 
 
-def _membership_changes(positions: list[Position], dust: int) -> bool:
-    """Whether something worth more than `dust` {nUSD} has to leave, or something has to enter."""
-    leaves = any(position.weight == 0 and position.value >= dust for position in positions)
-    return leaves or any(position.weight and not position.available for position in positions)
+def expected_cost_of(positions: Sequence[Position], situation: Situation, rules: Rules, drift: int) -> float:
+    """Part of NAV that trading all of `drift` would cost, gas included, at what the trades that the pools bear now would cost."""
+    costs = [trade.cost for trade in plan_trades(positions, situation.pools, rules).trades]
+    sold = sum(cost.sold for cost in costs)
+    return max(sum(cost.total for cost in costs), 0) / sold * from_wad(drift) if sold else 0.0
+
+
+def band_of(positions: Sequence[Position], situation: Situation, spec: IndexSpec) -> dict[str, int]:
+    """{token: D18} at the edge of the bands around the weights: how far a plan with trade_to = "band" goes."""
+    names = _names_of(positions, situation)
+    tokens = {name: position.token for name, position in zip(names, positions, strict=True)}
+    held = dict(zip(names, to_wad([position.value for position in positions]), strict=True))
+    target = {name: position.weight for name, position in zip(names, positions, strict=True)}
+    return {tokens[name]: weight for name, weight in towards(held, target, spec.rebalance).items()}
+
+
+def _names_of(positions: Sequence[Position], situation: Situation) -> list[str]:
+    """Ids in the market data; the address of a token that the market does not list."""
+    known = situation.coins
+    return [known[position.token].id if position.token in known else position.token for position in positions]
 
 
 def _stuck(situation: Situation, reasons: Mapping[str, str]) -> dict[str, str]:

@@ -103,14 +103,29 @@ class Methodology:
         """The facts of the day, which every decision stands on and some need nothing but."""
         return market.snapshot(t, volume_days=self.spec.universe.volume_days)
 
-    def red_flags(self, market: Market, t: Time, members: Collection[str]) -> tuple[universe.RedFlag, ...]:
-        """What is wrong with these coins at `t`, nothing when the rules do not watch: `rebalance.due` is told."""
+    def red_flags(
+        self, market: Market, t: Time, members: Holdings, *, levels: Sequence[float] = ()
+    ) -> tuple[universe.RedFlag, ...]:
+        """What is wrong with these coins at `t`, nothing when the rules do not watch: `rebalance.due` is told.
+
+        Of holdings in parts also what [risk] cannot leave until the next review; `levels` as in `decide`.
+        """
         if not self.is_watched:
             return ()
+        alarms = self._alarms(market, t, members, tuple(levels)) if isinstance(members, Mapping) else ()
         need, narrow = universe.monitor_needs(self.spec.universe), _narrow(market, tuple(sorted(set(members))))
         snapshot = self.snapshot(narrow, t)
         history = narrow.history(snapshot.t, days=need.days, fields=need.fields)
-        return self._flagged(members, snapshot, history, self.records.until(snapshot.t))
+        return (*self._flagged(members, snapshot, history, self.records.until(snapshot.t)), *alarms)
+
+    def _alarms(
+        self, market: Market, t: Time, held: Mapping[str, float], levels: tuple[float, ...]
+    ) -> tuple[universe.RedFlag, ...]:
+        if not risk.is_used(self.spec.risk):
+            return ()
+        need, ids = risk.needs(self.spec.risk), tuple(sorted({*held, *risk.names(self.spec.risk)}))
+        history = _narrow(market, ids).history(t, days=need.days, fields=need.fields)
+        return risk.alarms(self.spec.risk, history=history, held=held, levels=levels)
 
     def inputs(
         self,
