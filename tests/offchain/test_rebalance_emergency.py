@@ -1,6 +1,7 @@
 """From a red flag to a sale: an index that is reviewed every quarter holds a coin that collapses in between.
 
 With the trigger it is sold on the next day and does not come back; without it is held to the next review; a basket holds on.
+The same for a stable coin that leaves its peg.
 """
 
 from __future__ import annotations
@@ -106,3 +107,23 @@ def test_the_decision_says_why_and_an_incident_that_was_written_down_counts_the_
         assert rules.red_flags(market, day, ["uniswap", "solana"]) == whole, "alone or among all coins"
     calm = Methodology(dataclasses.replace(spec, rebalance=dataclasses.replace(spec.rebalance, triggers=())))
     assert calm.red_flags(market, "2024-02-25", ["solana"]) == ()
+
+
+def test_a_stable_coin_that_left_its_peg_is_replaced_on_the_next_day() -> None:
+    """R2: what [risk] cannot leave until the next review is a red flag too, and none any more once it is acted on."""
+    frame = daily_frame(days=90)
+    stables = []
+    for name in ("tether", "usd-coin"):
+        rows = frame[frame["id"] == "bitcoin"].assign(id=name, symbol=name[:4], price=1.0, market_cap=1e6, volume=1e6)
+        stables.append(rows)
+    stables[1].loc[stables[1]["date"] >= pd.Timestamp(CRASH, tz="UTC"), "price"] = 0.9
+    market = Market.from_frame(pd.concat([frame, *stables], ignore_index=True))
+    risk = "[risk]\nbuffer = 0.3\nmax_stable = 0.5\n[risk.stable]\nusd-coin = 1.0\n"
+    found = run(WATCHED + risk + "tether = 1.0\n", market)
+    row = int(found.index.get_loc(pd.Timestamp("2024-02-22", tz="UTC")))  # type: ignore[arg-type]
+    side = {name: float(found.weights[row][found.ids.index(name)]) for name in ("tether", "usd-coin")}
+    assert side["usd-coin"] == 0 and side["tether"] == pytest.approx(0.3, rel=0.05)
+    flagged = [review.reason for review in found.reviews if "red flag" in review.reason]
+    assert len(flagged) == 1 and "usd-coin" in flagged[0] and "off one dollar" in flagged[0]
+    alone = Methodology(parse_spec(WATCHED + risk))
+    assert alone.red_flags(market, "2024-03-01", {"bitcoin": 0.7, "usd-coin": 0.3}) == (), "nothing else could be held"
