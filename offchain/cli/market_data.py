@@ -27,11 +27,11 @@ def data(
     Examples: ballast data    ballast data dogecoin    ballast data --market coins.parquet --json
     """
     market = open_market(market_path)
-    document = _coin_quality(market, coin) if coin else _market_quality(market)
-    emit(document, lambda: _quality_text(document), as_json=as_json)
+    document = _coin_quality(market, coin) if coin else market_quality(market)
+    emit(document, lambda: quality_text(document), as_json=as_json)
 
 
-def _market_quality(market: Market) -> dict[str, object]:
+def market_quality(market: Market) -> dict[str, object]:
     import numpy as np
 
     price, cap, volume = (frame.to_numpy() for frame in (market.price, market.market_cap, market.volume))
@@ -98,7 +98,7 @@ def _holes(priced: object) -> int:
     return int((before & after & ~table).sum())
 
 
-def _quality_text(document: dict[str, object]) -> str:
+def quality_text(document: dict[str, object]) -> str:
     lines = []
     for name, value in document.items():
         label = name.replace("_", " ")

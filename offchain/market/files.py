@@ -3,6 +3,7 @@ corporate actions from events.toml or events.csv.
 
 load_market()                      the folder in $BALLAST_MARKET_DATA, or ../shared/market beside the project
 load_market("coins.parquet")       one file; columns with the names of fields.py (open, high, supply, …) become panels
+write_market(market, "x.parquet")  what `load_market` reads
 load_onchain()                     Coin Metrics' daily network data in the same folder, or in one file
 load_series("macro.csv")           {name: one number a day} for `market.with_fields(series=…)`
 """
@@ -54,6 +55,32 @@ def load_market(path: str | os.PathLike[str] | None = None, *, lag: timedelta = 
     table = read_table(file)
     market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
     return with_columns(market, table, source=file.name).with_events(read_events(file.parent))
+
+
+def write_market(market: Market, path: str | os.PathLike[str]) -> list[Path]:
+    """The inverse of `load_market`, to a .parquet or .csv file: one row for each coin and day with a price, with every field.
+
+    Series go into a second file beside it, `<name>-series.csv`, which `load_series` reads. Returns what was written.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in (".parquet", ".csv"):
+        raise MarketDataError(f'{file.name}: suffix "{file.suffix}" is not written; use .parquet or .csv')
+    priced = ~np.isnan(market.price.to_numpy())
+    day, column = np.nonzero(priced)
+    frames = {"price": market.price, "market_cap": market.market_cap, "volume": market.volume, **market.panels}
+    columns = {name: frame.to_numpy()[priced] for name, frame in frames.items()}
+    table = pd.DataFrame({"date": market.dates[day], "id": np.array(market.ids, dtype=object)[column], **columns})
+    written = [file]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        table.to_parquet(file, index=False) if file.suffix.lower() == ".parquet" else _to_csv(table, file)
+        if market.series:
+            written.append(file.with_name(f"{file.stem}-series.csv"))
+            lines = pd.DataFrame({name: market.series[name].to_numpy() for name in sorted(market.series)})
+            _to_csv(lines.assign(date=market.dates)[["date", *lines.columns]], written[-1])
+    except OSError as error:
+        raise MarketDataError(f"{file}: cannot be written ({error.strerror}); name another file") from error
+    return written
 
 
 def load_onchain(path: str | os.PathLike[str] | None = None, *, lag: timedelta = timedelta(0)) -> Market:
@@ -210,6 +237,11 @@ def _column_names(file: Path) -> list[str]:
         return list(pq.read_schema(file).names)
     except (pa.ArrowException, OSError):
         return []
+
+
+def _to_csv(table: pd.DataFrame, file: Path) -> None:
+    # 17 digits: the same numbers when they are read again
+    table.to_csv(file, index=False, float_format="%.17g", date_format="%Y-%m-%d", lineterminator="\n")
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
