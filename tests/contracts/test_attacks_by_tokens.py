@@ -331,6 +331,79 @@ def snapshot_of(index):
     )  # fmt: skip
 
 
+def test_views_refuse_in_the_middle_of_a_call(with_bad, world, deployer, alice, eve):
+    """B8: with a live plan and auction every view that tells reserves or what follows from them works before and after a
+    redemption, and refuses within it by the lock alone: previewMint, previewRedeem, gapOf, quote, the lens."""
+    index = with_bad(HookToken)
+    hook, token, lens = index.tokens[BAD], index.token, world.lens
+    index.set_auctions()
+    plan_towards(index, BAD, 0)
+    index.open()
+    wait(60)
+    busy, locked = ("ReentrancyGuardReentrantCall",), ("IndexLocked", index.address)
+    views = [
+        (token.reserves, (), busy),
+        (token.previewMint, (WAD,), busy),
+        (token.previewRedeem, (WAD,), busy),
+        (world.rebalancer.gapOf, (token, hook), locked),
+        (world.auctions.quote, (token, hook, index.tokens[0], MAX), locked),
+        (lens.navOf, (token,), locked),
+        (lens.stateOf, (token,), locked),
+        (lens.simulate, (token, [], index.equal()), locked),
+        (lens.getConstituents, (token,), locked),
+        (lens.getReserve, (token, hook), locked),
+    ]
+    for method, arguments, _ in views:
+        assert why(method, *arguments, sender=eve) is None, method._name
+        hook.program(method._address, method.encode_input(*arguments), {"from": deployer})
+    hook.arm(False, True, {"from": deployer})
+    index.redeem(alice, WAD)
+    outcomes = hook.outcomes()
+    assert [(ok, reason(data)) for ok, data in outcomes] == [(False, refusal) for *_, refusal in views]
+    for method, arguments, _ in views:
+        assert why(method, *arguments, sender=eve) is None, method._name
+
+
+def test_powers_refuse_in_the_middle_of_a_call(world, deployer, alice):
+    """B7: a component that is governor, guardian and fee module at once could use each power before a redemption, and
+    can use none within it: armPauses, pauseMint, pauseExchange, setGuard, setFeeModule, mintFeeShares and the others."""
+    hook = deployer.deploy(HookToken, "HOOK", 18)
+    world.list(hook)
+    index = world.create([world.token(6), hook], governor=hook.address, guardian=hook.address)
+    token = index.token
+    hook.execute(token, token.setFeeModule.encode_input(hook), {"from": deployer})
+    token.transfer(hook, WAD, {"from": alice})
+    calls = [
+        (token.announceFee, (token.setMintFee.signature, WAD // 100)),
+        (token.setStreamingFee, (0,)),
+        (token.setMintFee, (0,)),
+        (token.setRedeemFee, (0,)),
+        (token.setFeeRecipient, (hook.address,)),
+        (token.setSupplyCap, (10**9,)),
+        (token.setRebalancer, (world.rebalancer.address,)),
+        (token.setGuard, (world.guard.address,)),
+        (token.setFeeModule, (hook.address,)),
+        (token.armPauses, ()),
+        (token.deprecate, ()),
+        (token.abdicate, (token.setGuard.signature,)),
+        (token.pauseMint, (DAY,)),
+        (token.pauseExchange, (DAY,)),
+        (token.mintFeeShares, (10**9, hook.address)),
+        (token.burn, (1,)),
+        (token.collect, ()),
+    ]
+    for method, arguments in calls:
+        assert why(method, *arguments, sender=hook.address) is None, method._name
+        hook.program(token, method.encode_input(*arguments), {"from": deployer})
+    supply, version = token.totalSupply(), index.version
+    hook.arm(False, True, {"from": deployer})
+    index.redeem(alice, WAD)
+    outcomes = hook.outcomes()
+    assert [(ok, reason(data)) for ok, data in outcomes] == [(False, ("ReentrancyGuardReentrantCall",))] * len(calls)
+    assert (token.totalSupply(), index.version) == (supply - WAD, version)
+    assert (token.mintPausedUntil(), token.exchangePausedUntil(), token.deprecated()) == (0, 0, False)
+
+
 def test_lending_market_cannot_read_a_price_in_the_middle(with_bad, world, deployer, alice):
     """B8: a market that prices shares by our views keeps its old price while tokens are half moved."""
     index = with_bad(HookToken)

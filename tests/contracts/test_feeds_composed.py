@@ -4,7 +4,7 @@ Erc4626Feed
 ├── price: the asset's times what a share converts to, for any decimals, as its twin says
 ├── given a rate further from the checkpoint than time explains, up or down: RateOutOfBounds
 ├── moveCheckpoint: anyone, to a believed rate, once a day; honest growth stays inside for ever
-└── is not made of another asset's feed, or without bounds
+└── is not made of another asset's feed, without bounds or beyond them, nor of a rate of too few digits; at them it is
 
 IndexNavFeed
 ├── price: reserves at oracle prices over the supply with its pending fee, as its twin says
@@ -15,11 +15,12 @@ IndexNavFeed
 
 AnchoredFeed
 ├── price: the primary's, up to the very deviation, OracleDivergence beyond
-└── is not made of two tokens, or without a bound
+└── is not made of two tokens, without a bound or beyond the largest; at it it is
 
 SequencerFeed
 ├── price: the feed's while the sequencer is up and the grace has passed
-└── SequencerDown while it is down or was never reported, SequencerJustUp during the grace
+├── SequencerDown while it is down or was never reported, SequencerJustUp during the grace
+└── is made with a grace of a second to a day
 """
 
 import pytest
@@ -179,6 +180,8 @@ def test_vault_feed_is_not_made_of_what_does_not_belong_together(world, saving):
         ((vault, feed, 0, GROWTH), ("ValueOutOfBounds", "maxJump", 0, 1, WAD // 20)),
         ((vault, feed, WAD // 20 + 1, GROWTH), ("ValueOutOfBounds", "maxJump", WAD // 20 + 1, 1, WAD // 20)),
         ((vault, feed, JUMP, WAD + 1), ("ValueOutOfBounds", "maxGrowth", WAD + 1, 0, WAD)),
+        ((vault, feed, WAD // 20, WAD), None),
+        ((vault, feed, 1, 0), None),
         ((vault, world.oracle.feedOf(other), JUMP, GROWTH), ("FeedMismatch", asset.address, other.address)),
     ):
         assert refused_deployment(Erc4626Feed, arguments) == refusal
@@ -188,6 +191,10 @@ def test_vault_feed_is_not_made_of_what_does_not_belong_together(world, saving):
     assert refused_deployment(Erc4626Feed, (fine, world.oracle.feedOf(coarse), JUMP, GROWTH)) == (
         "ValueOutOfBounds", "rate", rate, 10**6, 2**160 - 1,
     )  # fmt: skip
+    for offset, refusal in ((21, None), (22, ("ValueOutOfBounds", "rate", 10**5, 10**6, 2**160 - 1))):
+        empty = accounts[0].deploy(TestVault, asset, offset)  # a share of it converts to 10**-offset of an asset
+        assert empty.convertToAssets(D27) == 10 ** (27 - offset)
+        assert refused_deployment(Erc4626Feed, (empty, feed, JUMP, GROWTH)) == refusal
 
 
 # --- index NAV
@@ -380,6 +387,8 @@ def test_anchored_feed_is_made_of_two_sources_of_one_token(world):
         ((a, b, 1), ("FeedMismatch", one.address, other.address)),
         ((a, a, 0), ("ValueOutOfBounds", "maxDeviation", 0, 1, 200_000)),
         ((a, a, 200_001), ("ValueOutOfBounds", "maxDeviation", 200_001, 1, 200_000)),
+        ((a, a, 1), None),
+        ((a, a, 200_000), None),
     ):
         assert refused_deployment(AnchoredFeed, arguments) == refusal
 
@@ -416,5 +425,7 @@ def test_sequencer_feed_is_not_made_of_nothing(world):
         ((feed, ZERO, 1), ("ZeroAddress",)),
         ((feed, feed, 0), ("ValueOutOfBounds", "grace", 0, 1, DAY)),
         ((feed, feed, DAY + 1), ("ValueOutOfBounds", "grace", DAY + 1, 1, DAY)),
+        ((feed, feed, 1), None),
+        ((feed, feed, DAY), None),
     ):
         assert refused_deployment(SequencerFeed, arguments) == refusal

@@ -8,7 +8,7 @@ UniswapV3TwapFeed
 │   ├── given too little liquidity over the window: PriceThin
 │   ├── given too short a memory of the pool: HistoryTooShort
 │   └── given a quote without a price: the quote's reason
-└── is not made of another token's pool, another quote's feed, or a window outside of the bounds
+└── is not made of another token's pool, another quote's feed, or a window outside of the bounds; at them it is
 """
 
 from decimal import Decimal, localcontext
@@ -193,6 +193,8 @@ def test_feed_is_not_made_of_what_does_not_belong_together(world, market):
         ((token, pool, quote_feed, WINDOW - 1, 1), ("ValueOutOfBounds", "window", WINDOW - 1, WINDOW, DAY)),
         ((token, pool, quote_feed, DAY + 1, 1), ("ValueOutOfBounds", "window", DAY + 1, WINDOW, DAY)),
         ((token, pool, quote_feed, WINDOW, 0), ("ValueOutOfBounds", "minLiquidity", 0, 1, 2**128 - 1)),
+        ((token, pool, quote_feed, WINDOW, 1), None),
+        ((token, pool, quote_feed, DAY, 2**128 - 1), None),
         ((stranger, pool, quote_feed, WINDOW, 1), ("FeedMismatch", stranger.address, pools.a.address)),
         ((token, pool, world.oracle.feedOf(token), WINDOW, 1), ("FeedMismatch", quote.address, token.address)),
     ):

@@ -25,7 +25,8 @@ the record
 ├── losses count in full, and a donation after `sync` cannot fill them
 ├── the streaming fee dilutes it: a donation cannot hide in the difference, even after a change of that fee
 ├── an exchange moves it from what was sold to what was bought
-├── what a donation is sold for stays outside, in one leg or by value in many
+├── what a donation is sold for stays outside, in one leg or by value in many, to the unit
+├── given a leg of nothing of what is sold out: the exchange counts as without it
 ├── what arrives for nothing is a gift
 ├── a token that enters starts at nothing, one that is sold out ends at nothing
 ├── only the rebalancer notes, and noting an index that is not registered does nothing
@@ -44,7 +45,7 @@ import pytest
 from brownie import PerformanceFee, RebasingToken, ReentrantTaker, RevertingBalanceToken
 
 from tests.contracts.fee_support import TENTH, WEEK, charged, close
-from tests.contracts.support import D27, DAY, HOUR, MAX, WAD, YEAR, accounts, now, reason, wait, why
+from tests.contracts.support import D27, DAY, HOUR, MAX, WAD, YEAR, accounts, ceil_div, now, reason, wait, why
 
 FIFTH = 2 * TENTH
 NOTICE = 3 * DAY
@@ -452,6 +453,42 @@ def test_a_donation_sold_among_others_counts_by_value(fund):
     sell0, sell1 = fund.index.reserves()[0] // 100, fund.index.reserves()[1] // 2
     fund.exchange({0: sell0, 1: sell1}, {2: fund.at_mid(0, 2, sell0) + fund.at_mid(1, 2, sell1)})
     assert close(fund.fee.navOf(fund.token)[0], start)
+
+
+def test_what_gifts_are_sold_for_together_counts_to_the_unit(world):
+    """Gifts in all of four components, two of them sold for the other two: every record by integers, rounded down."""
+    fund = charged(world, decimals=(18, 6, 8, 18))
+    fund.pretend()
+    for i, reserve in enumerate(fund.index.reserves()):
+        fund.donate(i, reserve // (3 + i) + 1)
+    supply, held = fund.token.totalSupply(), fund.index.reserves()
+    outs = {0: held[0] // 7, 1: held[1] // 3}
+    ins = {3: fund.at_mid(0, 3, outs[0]), 2: fund.at_mid(1, 2, outs[1])}
+
+    def unit(amount):
+        return amount * D27 // supply
+
+    recorded = [min(fund.record(i), unit(held[i])) for i in range(4)]
+    assert all(recorded[i] < unit(held[i]) for i in range(4)), "what is held counts for nothing where it is recorded"
+    values = {i: ceil_div(amount * fund.index.price(i), D27) for i, amount in outs.items()}
+    counted = sum(value * (recorded[i] * WAD // (unit(held[i]) + 1)) // WAD for i, value in values.items())
+    part = counted * WAD // sum(values.values())
+    expected = [recorded[i] * (held[i] - outs[i]) // held[i] for i in (0, 1)]
+    expected += [recorded[i] + unit(ins[i] * part // WAD) for i in (2, 3)]
+    assert unit(ins[3] * (part + 1) // WAD) != unit(ins[3] * part // WAD), "the rounding of the part would not be seen"
+    fund.exchange(outs, ins)
+    assert [fund.record(i) for i in range(4)] == expected
+
+
+def test_a_leg_of_nothing_of_what_is_sold_out_stops_no_exchange(fund):
+    """The first component is sold out; an exchange that names it with nothing is noted as if it did not."""
+    fund.pretend()
+    fund.exchange({0: fund.index.reserves()[0]}, {1: fund.at_mid(0, 1, fund.index.reserves()[0])})
+    amount, before = fund.index.reserves()[1] // 4, fund.record(2)
+    bought = fund.at_mid(1, 2, amount)
+    fund.exchange({0: 0, 1: amount}, {2: bought})
+    assert fund.index.reserves()[0] == fund.record(0) == 0
+    assert close(fund.record(2) - before, Fraction(bought * D27, fund.token.totalSupply()))
 
 
 def test_without_a_price_the_least_recorded_leg_counts_for_all(fund, deployer):

@@ -9,7 +9,7 @@ PriceRecorder.record, recordMany
 PriceRecorder.volatilityOf, averageOf
 ├── follow from the records alone, so they say the same later
 ├── count a move across a gap once, over all its days
-├── refuse a window with too few records
+├── refuse a window with too few records, or with none
 └── given a choice of moments inside the window, an attacker moves them by what the price moves in two hours
 """
 
@@ -163,7 +163,7 @@ def test_a_gap_is_not_a_return_of_zero(recorder, history):
     assert recorder.averageOf(history.token, last, 9) == sum(history.prices.values()) // 8
 
 
-def test_too_few_records_are_no_answer(recorder, history):
+def test_too_few_records_are_no_answer(recorder, history, world):
     """Three quarters of the days must be there: of eight returns six, of eight prices six."""
     history.days([100, 101, None, 103, None, 105, 106, 107, 108])
     last, token = history.today, history.token.address
@@ -172,6 +172,9 @@ def test_too_few_records_are_no_answer(recorder, history):
     history.days([None])
     assert why(recorder.volatilityOf, token, last + 1, 8, sender=history.who) == ("RecordsMissing", token, 5, 6)
     assert why(recorder.averageOf, token, last + 1, 8, sender=history.who) == ("RecordsMissing", token, 5, 6)
+    never = world.token()
+    for method in (recorder.volatilityOf, recorder.averageOf):
+        assert why(method, never, last, 8, sender=history.who) == ("RecordsMissing", never.address, 0, 6)
     most = 2**48 - 2
     for method, span, day, reason in (
         (recorder.volatilityOf, 1, last, ("ValueOutOfBounds", "span", 1, 2, 127)),

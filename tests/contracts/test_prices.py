@@ -272,7 +272,10 @@ def test_chainlink_feed_refuses_to_be_made_of_nothing(world, source, deployer):
         ((token, aggregator, HOUR, -1, 5), ("ValueOutOfBounds", "minAnswer", MAX, 1, 4)),
         ((token, aggregator, HOUR, 1, 0), ("ValueOutOfBounds", "maxAnswer", 0, 1, top)),
         ((token, aggregator, HOUR, 1, top + 1), ("ValueOutOfBounds", "maxAnswer", top + 1, 1, top)),
-        ((world.token(70), aggregator, HOUR, 1, top), ("ValueOutOfBounds", "decimals", 78, 0, 72)),
+        ((world.token(65), aggregator, HOUR, 1, top), ("ValueOutOfBounds", "decimals", 73, 0, 72)),
+        ((world.token(64), aggregator, HOUR, 1, top), None),
+        ((token, aggregator, 30 * DAY, 1, top), None),
+        ((token, aggregator, 1, 1, 2), None),
     ):
         assert refused_deployment(ChainlinkFeed, arguments) == refusal
 
