@@ -132,50 +132,67 @@ class Server:
 
 
 class Twins:
-    """MathHarness with a mutated library against the Python twins: the quickest judge there is."""
+    """The harnesses and the rules with a mutated library against the Python twins: the quickest judge there is."""
 
-    def __init__(self, harness: Mapping[str, Any]) -> None:
+    def __init__(self, contracts: Mapping[str, Mapping[str, Any]]) -> None:
         from offchain.chain.artifacts import Artifact
         from tests.properties.chain import Chain
         from tests.properties.test_twins import FORMULAS, answer, vectors
+        from tests.properties.test_weight_twins import RULES, rows_of, twin
 
-        artifact = Artifact(name="MathHarness", abi=harness["abi"], bytecode="0x" + harness["bytecode"])
-        self.chain = Chain({"MathHarness": artifact})
+        self.genuine = {name: "0x" + one["bytecode"] for name, one in contracts.items()}
+        self.chain = Chain(
+            {name: Artifact(name=name, abi=one["abi"], bytecode=self.genuine[name]) for name, one in contracts.items()}
+        )
         self.start = self.chain.snapshot()
         self.rows = {one.name: vectors(one, VECTORS) for one in FORMULAS}
         self.expected = {one.name: [answer(one, row) for row in self.rows[one.name]] for one in FORMULAS}
         self.formulas = FORMULAS
+        self.weights = [(rule, list(rows_of(rule, VECTORS))) for rule in RULES]
+        self.weighed = {rule.name: [twin(rule, row) for row in rows] for rule, rows in self.weights}
 
-    def notice(self, bytecode: str) -> str:
-        """The formula whose answers differ, or nothing."""
-        from tests.properties.test_twins import (
-            batch,
-            test_basket_is_read_back_as_written,
-            test_constants_equal_their_twin,
-        )
-
-        self.chain.interfaces["MathHarness"].bytecode = "0x" + bytecode
+    def notice(self, bytecodes: Mapping[str, str]) -> str:
+        """The test of twins whose answers differ, or nothing; `bytecodes` of the contracts with the mutant in them."""
+        for name, genuine in self.genuine.items():
+            self.chain.interfaces[name].bytecode = "0x" + bytecodes[name] if name in bytecodes else genuine
         try:
-            harness = self.chain.deploy("MathHarness")
-            for one in self.formulas:
-                rows = self.rows[one.name]
-                ok, out = batch(self.chain, harness, one, rows)
-                for number, expected in enumerate(self.expected[one.name]):
-                    actual = None if not ok[number] else out[number * one.results : (number + 1) * one.results]
-                    if actual != expected:
-                        return f"test_twin_equals_solidity_to_the_bit[{one.name}]"
-            try:
-                test_constants_equal_their_twin(self.chain, harness)
-                for count in (0, 1, 3):
-                    test_basket_is_read_back_as_written(self.chain, harness, count)
-            except Exception as problem:
-                return f"test_twins ({type(problem).__name__})"
-            return ""
-        except Exception as problem:  # the mutant cannot even be deployed or called
+            noticed = self.notice_formulas() if "MathHarness" in bytecodes else ""
+            return noticed or (self.notice_weights() if set(bytecodes) - {"MathHarness"} else "")
+        except Exception as problem:  # a check failed, or the mutant cannot even be deployed or called
             return f"test_twins ({type(problem).__name__})"
         finally:
             self.chain.revert(self.start)
             self.start = self.chain.snapshot()
+
+    def notice_formulas(self) -> str:
+        from tests.properties import test_twins
+
+        harness = self.chain.deploy("MathHarness")
+        for one in self.formulas:
+            rows = self.rows[one.name]
+            ok, out = test_twins.batch(self.chain, harness, one, rows)
+            for number, expected in enumerate(self.expected[one.name]):
+                actual = None if not ok[number] else out[number * one.results : (number + 1) * one.results]
+                if actual != expected:
+                    return f"test_twin_equals_solidity_to_the_bit[{one.name}]"
+        test_twins.test_constants_equal_their_twin(self.chain, harness)
+        test_twins.test_constants_of_fees_equal_their_twin(self.chain, harness)
+        test_twins.test_constants_of_auctions_equal_their_twin(self.chain, harness)
+        for count in (0, 1, 3):
+            test_twins.test_basket_is_read_back_as_written(self.chain, harness, count)
+        return ""
+
+    def notice_weights(self) -> str:
+        from tests.properties import test_weight_twins
+
+        harness = self.chain.deploy("WeightHarness")
+        test_weight_twins.test_constants_equal_their_twin(self.chain, harness)
+        for rule, rows in self.weights:
+            terms = [self.chain.deploy(rule.inner).address, test_weight_twins.STEP] if rule.inner else []
+            contract = self.chain.deploy(rule.name, *terms)
+            if list(test_weight_twins.ask(self.chain, harness, contract, rule, rows)) != self.weighed[rule.name]:
+                return f"test_methodology_equals_its_twin_to_the_bit[{rule.name}]"
+        return ""
 
     def stop(self) -> None:
         self.chain.stop()
@@ -232,19 +249,24 @@ class Workshop:
         different = {name: text for name, text in code.items() if text != self.original.get(name)}
         return different or "identical"
 
-    def harness(self, mutant: Mutant | None) -> dict[str, Any] | None:
-        """MathHarness with the mutant; None where it does not use the file."""
-        file = "contracts/mocks/MathHarness.sol"
+    def harnesses(self, mutant: Mutant | None) -> dict[str, dict[str, Any]]:
+        """What the twins ask, as far as it uses the mutant's file: code and ABI by name."""
+        from tests.properties.test_weight_twins import RULES
+
+        files = {f"contracts/mocks/{name}.sol": name for name in ("MathHarness", "WeightHarness")}
+        files |= {f"contracts/methodologies/{rule.name}.sol": rule.name for rule in RULES}
         sources = dict(self.sources)
         if mutant:
-            if mutant.file not in self.imports[file]:
-                return None
+            files = {file: name for file, name in files.items() if mutant.file in self.imports[file]}
             sources[mutant.file] = mutant.plant(sources[mutant.file])
         try:
-            code = self.compile(sources, [file])
+            code = self.compile(sources, list(files)) if files else {}
         except CompileError:
-            return None
-        return {"bytecode": code["MathHarness"], "abi": self.answer["contracts"][file]["MathHarness"]["abi"]}
+            return {}
+        return {
+            name: {"bytecode": code[name], "abi": self.answer["contracts"][file][name]["abi"]}
+            for file, name in files.items()
+        }
 
     def everything(self, mutant: Mutant) -> dict[str, Any]:
         """All that the state machines deploy, with the mutant in it."""
@@ -258,7 +280,8 @@ class Workshop:
         return {name: Artifact(name=name, abi=abis[name], bytecode="0x" + text) for name, text in code.items()}
 
     def callers(self) -> dict[str, set[str]]:
-        """Names of the functions from which each function is reached, itself among them."""
+        """Names of the functions from which each function, or constant of the library of constants, is reached, itself
+        among them."""
         direct: dict[str, set[str]] = defaultdict(set)
 
         def visit(node: Any, inside: str) -> None:
@@ -271,6 +294,8 @@ class Workshop:
                 if node.get("nodeType") == "FunctionCall":
                     callee = node["expression"]
                     direct[str(callee.get("memberName") or callee.get("name"))].add(inside)
+                if node.get("nodeType") == "MemberAccess" and node["expression"].get("name") == "Constants":
+                    direct[str(node["memberName"])].add(inside)
                 if node.get("nodeType") == "ModifierInvocation":
                     direct[str(node["modifierName"].get("name"))].add(inside)
                 for part in node.values():
@@ -422,8 +447,8 @@ def judge(
     """The verdict on one mutant."""
     if isinstance(built, str):
         return {"status": built, "by": ""}
-    harness = workshop.harness(mutant)
-    if harness is not None and (noticed := twins.notice(harness["bytecode"])):
+    harnesses = {name: one["bytecode"] for name, one in workshop.harnesses(mutant).items()}
+    if harnesses and (noticed := twins.notice(harnesses)):
         return {"status": "killed", "by": noticed}
     said = server.ask(built, order.tests_for(mutant), budget)
     order.clock(said.get("times", {}))
@@ -514,9 +539,7 @@ def main(arguments: list[str]) -> int:
     print(f"{len(everything)} possible mutants; {len(todo)} to run", flush=True)
 
     make_copy()
-    server, harness = Server(), workshop.harness(None)
-    assert harness is not None
-    twins = Twins(harness)
+    server, twins = Server(), Twins(workshop.harnesses(None))
     server.start()
     order = Order(server.tests, workshop.callers())
     by_id = {one.id: one for one in everything}
