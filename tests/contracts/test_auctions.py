@@ -173,7 +173,9 @@ def test_open_auction_one_at_a_time_and_each_number_once(auctions, selling, stra
     selling.open()
     ends = auctions.auctionOf(selling.token)[3]
     assert refused_open(selling, strategist) == ("AuctionLive", 1, ends)
-    wait(ends + 1 - now())
+    wait(ends - now())
+    assert refused_open(selling, strategist) == ("AuctionLive", 1, ends), "it may be filled until the very end"
+    wait(1)
     assert refused_open(selling, strategist, auction=1) == ("AuctionMismatch", 1, 2)
     selling.open()
     assert auctions.auctionOf(selling.token)[1] == 2
@@ -402,6 +404,7 @@ def test_fill_many_refuses_every_mistake_with_its_values(world, auctions, wide, 
         (*good, {"sells": [(stranger, 0, 1)]}, ("TokenNotInPlan", stranger.address)),
         ([(0, surplus + 1, MAX)], [(2, 1, MAX), (3, 1, MAX)], {}, ("FillTooSmall", first, surplus, surplus + 1)),
         (good[0], [(3, deficit + 1, MAX)], {}, ("FillTooSmall", last, deficit, deficit + 1)),
+        ([(0, 10**18, 10**18)], [(3, deficit, MAX)], {}, None),
         ([(0, 0, 0)], good[1], {}, ("FillTooSmall", first, 0, 0)),
         (good[0], [], {}, ("FillTooSmall", first, 0, 1)),
         (good[0], [(3, 1, MAX), (3, 1, MAX)], {}, ("ExchangeTokenRepeated", last)),

@@ -151,8 +151,10 @@ def test_create_refuses_a_seed_that_arrives_short(world, terms, tokens, deployer
     greedy.mint(deployer, 10**30, {"from": deployer})
     greedy.approve(world.factory, 10**30, {"from": deployer})
     short = replace(terms, components=(tokens[0].address, greedy.address), seed_amounts=(WAD, WAD))
-    reason = why(world.factory.create, params(world, short), sender=deployer)
-    assert reason == ("ShortDelivery", greedy.address, WAD * 99 // 100, WAD)
+    refusal = ("ShortDelivery", greedy.address, WAD * 99 // 100, WAD)
+    assert why(world.factory.create, params(world, short), sender=deployer) == refusal
+    greedy.mint(predict(world, deployer, short), WAD, {"from": deployer})
+    assert why(world.factory.create, params(world, short), sender=deployer) == refusal, "a gift is no seed"
 
 
 def test_create_refuses_a_seed_of_nothing(world, terms, tokens, deployer):

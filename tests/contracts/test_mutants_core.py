@@ -10,6 +10,8 @@ index
 rebalancer
 ├── given a policy whose largest trade is no whole number of nano-dollars
 │   └── it is rounded down
+├── given an index whose NAV at the start is no whole number of nano-dollars
+│   └── the largest trade is a part of the NAV rounded down
 guard
 └── given an index whose NAV is no whole number of nano-dollars
     └── losses and turnover are measured against the NAV rounded down
@@ -60,6 +62,20 @@ def test_largest_trade_is_rounded_down(world, strategist):
     amount = most * D27 // index.price(0)
     reason = why(world.rebalancer.swap, index.order(0, 1, amount + D27 // index.price(0) + 1), sender=strategist)
     assert reason == ("TradeTooLarge", reason[1], most) and reason[1] > most
+
+
+def test_largest_trade_is_a_part_of_the_nav_rounded_down(world, strategist, deployer):
+    """The whole NAV may be traded at once; what is to be sold has since become worth twice the NAV of the start."""
+    index = world.create([world.token(), world.token(6), world.token(8)], shares=3 * WAD + 7)
+    index.start(index.tilted())
+    nav_per_share, supply = world.rebalancer.planOf(index.token)[9], index.token.totalSupply()
+    assert nav_per_share * supply % D27, "the NAV would be exact, and the direction of its rounding not seen"
+    price = 20 * index.price(0)
+    index.feed(0).setPrice(price, {"from": deployer})
+    amount, _ = world.rebalancer.gapOf(index.token, index.tokens[0])
+    value, nav = ceil_div(amount * price, D27), nav_per_share * supply // D27
+    assert value > nav
+    assert why(world.rebalancer.swap, index.order(0, 2, amount), sender=strategist) == ("TradeTooLarge", value, nav)
 
 
 def test_charges_are_measured_against_the_nav_rounded_down(world):

@@ -71,12 +71,15 @@ def moving(pair):
     return pair
 
 
-@pytest.fixture
-def fading(world, deployer):
-    """An index whose first token can lose all its balances."""
+@pytest.fixture(params=[0, 1], ids=["first", "second"])
+def fading(world, deployer, request):
+    """An index of which one token can lose all its balances; that token, and weights with nothing for it."""
     fade = deployer.deploy(RebasingToken, "FADE", 18)
     world.list(fade)
-    return world.create([fade, world.token(6), world.token(8)]), fade
+    tokens, weights = [world.token(6), world.token(8)], [WAD // 4, WAD - WAD // 4]
+    tokens.insert(request.param, fade)
+    weights.insert(request.param, 0)
+    return world.create(tokens), fade, weights
 
 
 def refused_start(rebalancer, strategist, index, **changes):
@@ -213,10 +216,10 @@ def test_tokens_enter_and_leave_by_plans(world, mixed, rebalancer):
 
 def test_start_plan_drops_what_is_empty_and_has_no_weight(rebalancer, fading, deployer):
     """What was emptied by something else than a trade goes with the next plan that gives it no weight."""
-    index, fade = fading
+    index, fade, weights = fading
     fade.rebase(0, {"from": deployer})
-    index.start([0, WAD // 4, WAD - WAD // 4])
-    assert index.token.components() == tuple(token.address for token in index.tokens[1:])
+    index.start(weights)
+    assert index.token.components() == tuple(token.address for token in index.tokens if token != fade)
 
 
 # --- swap -------------------------------------------------------------------------------------------------------------
@@ -379,12 +382,13 @@ def test_end_plan_twice_or_of_another_number_reverts(rebalancer, moving, strateg
 
 
 def test_end_plan_drops_only_what_is_empty_without_a_target(rebalancer, fading, deployer):
-    index, fade = fading
-    index.start([0, WAD // 4, WAD - WAD // 4])
+    index, fade, weights = fading
+    index.start(weights)
     fade.rebase(0, {"from": deployer})
     version = index.version
     index.end()
-    assert index.token.components() == tuple(index.tokens[1:]) and index.version == version + 1
+    assert index.token.components() == tuple(token.address for token in index.tokens if token != fade)
+    assert index.version == version + 1
 
 
 def test_end_plan_with_dust_left_keeps_the_component_and_the_next_plan_sells_it(rebalancer, mixed, eve):
@@ -405,15 +409,18 @@ def test_end_plan_with_dust_left_keeps_the_component_and_the_next_plan_sells_it(
 # --- sold out ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_component_that_is_sold_out_leaves_the_list_at_once(rebalancer, mixed, bob):
-    mixed.start([0, WAD // 2, WAD // 2])
-    mixed.swap(mixed.order(0, 1))
-    version, old = mixed.version, mixed.tokens[0]
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_component_that_is_sold_out_leaves_the_list_at_once(rebalancer, mixed, bob, place):
+    one, other = (i for i in range(3) if i != place)
+    mixed.start([0 if i == place else WAD // 2 for i in range(3)])
+    mixed.swap(mixed.order(place, one))
+    version, old = mixed.version, mixed.tokens[place]
     assert mixed.n == 3
-    tx = mixed.swap(mixed.order(0, 2, rebalancer.gapOf(mixed.token, old)[0]))
-    assert mixed.token.components() == tuple(mixed.tokens[1:]) and mixed.version == version + 1
+    tx = mixed.swap(mixed.order(place, other, rebalancer.gapOf(mixed.token, old)[0]))
+    left = [token for token in mixed.tokens if token != old]
+    assert mixed.token.components() == tuple(token.address for token in left) and mixed.version == version + 1
     assert old.balanceOf(mixed.token) == 0 and len(tx.events["UpdateComponents"]) == 1
-    mixed.tokens = mixed.tokens[1:]
+    mixed.tokens = left
     mixed.mint(bob, WAD)  # nobody needs the old token any more
     assert rebalancer.planOf(mixed.token)[3] > now()  # and the plan goes on
 

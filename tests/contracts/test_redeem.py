@@ -17,6 +17,7 @@ IndexToken.redeem
 │   ├── minimums hold for them too
 │   ├── bits beyond the list mean nothing
 │   ├── claims of several redemptions add up
+│   ├── a later redemption without them pays its part of what is left beside the claims
 │   └── deferring every leg works
 └── while minting and exchanging are paused, or the index is deprecated, it works
 
@@ -132,6 +133,18 @@ def test_redeem_with_every_leg_deferred_works_and_claims_add_up(index, alice):
     assert claims == [a + b for a, b in zip(first, second, strict=True)]
     assert claims == [index.token.claimsOwed(token) for token in index.tokens]
     assert index.balances(alice) == before
+
+
+def test_redeem_beside_an_open_claim_pays_its_part_of_what_is_left(index, alice):
+    """C18: the claim stays whole, and everyone else is paid as if the claimed tokens were not there."""
+    index.redeem(alice, 100 * WAD, mask=1)
+    token, owed = index.tokens[0], index.token.claimOf(index.tokens[0], alice)
+    held, supply, before = index.balances(index.token), index.token.totalSupply(), index.balances(alice)
+    index.redeem(alice, 7 * WAD)
+    due = [7 * WAD * (amount - owed if i == 0 else amount) // supply for i, amount in enumerate(held)]
+    assert owed > 0 and due[0] > 0
+    assert [after - then for after, then in zip(index.balances(alice), before, strict=True)] == due
+    assert index.token.claimOf(token, alice) == index.token.claimsOwed(token) == owed
 
 
 def test_redeem_ignores_bits_beyond_the_list(mixed, alice, bob):

@@ -3,6 +3,7 @@
 IndexZap.mint
 ├── with a number of shares
 │   ├── it mints exactly those, spends no more than was paid, and everything left returns
+│   ├── given a route that sells only part of what it bought on the way, the rest of that returns too
 │   ├── given a mint fee the receiver gets the shares less the fee, as the preview says
 │   └── given a component that the route bought too little of it reverts with AmountInTooHigh
 ├── without a number
@@ -200,6 +201,19 @@ def test_mint_of_exact_shares_returns_everything_that_was_not_needed(street, usd
     assert tx.events["ZapMint"] == {
         "caller": bob, "index": index.token, "receiver": bob, "token": usdc, "amount": paid, "shares": shares
     }  # fmt: skip
+
+
+def test_what_a_route_bought_on_the_way_and_sold_in_part_returns(street, usdc, index, other, zap, bob):
+    """A9: a token that is no component, is not paid with and is not named comes back because a call sells it."""
+    way = other.tokens[0]
+    assert way not in index.tokens
+    give(street, usdc, bob, 10**9, zap)
+    bought, held = street.worth(way, 100), way.balanceOf(bob)
+    detour = [street.buy(usdc, way, bought, most=2 * 10**8), street.sell(way, usdc, bought // 4)]
+    calls = [*detour, *purchases(street, usdc, index, WAD)]
+    zap.mint(payment(usdc, 10**9), order(index, shares=WAD, receiver=bob), route(*calls), {"from": bob})
+    assert way.balanceOf(bob) - held == bought - bought // 4
+    assert index.token.balanceOf(bob) == WAD
 
 
 def test_mint_for_a_receiver_pays_him_the_shares_and_the_payer_the_rest(street, usdc, index, zap, bob, eve):
