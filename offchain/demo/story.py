@@ -26,7 +26,7 @@ from offchain.chain.terms import IndexTerms, ListedToken
 from offchain.chain.transactions import send
 from offchain.demo.collect import Actors, coin_names, gas_of, read_books, read_flows, read_plans
 from offchain.devnet import Anvil, Devnet, choose_coins
-from offchain.errors import MarketDataError
+from offchain.errors import EmptyUniverse, InfeasibleWeights, MarketDataError, MissingHistory
 from offchain.keeper import Done, Keeper, RetryAt, devnet_account
 from offchain.launch import LOCAL_FEED_MAX_AGE, feed_prices, require_fresh, require_possible
 from offchain.market import Market
@@ -142,9 +142,23 @@ def listing(market: Market, plan: Itinerary) -> list[str]:
     largest by the file's own numbers, whatever they are, so that the rules keep them out and not their absence."""
     rules = plan.spec.universe
     coins = set(choose_coins(market, plan.mondays, top=rules.top + rules.buffer + COINS_MORE))
+    if Methodology(plan.spec).needs or plan.spec.sleeves or rules.themes:
+        coins |= wanted(market, plan)
     for date in plan.mondays:
         coins.update(largest(market, date.tz_localize("UTC").to_pydatetime(), rules.top))
     return sorted(coins | {coin for coin in plan.spec.index.benchmarks if coin in market.ids})
+
+
+def wanted(market: Market, plan: Itinerary) -> set[str]:
+    """What the rules would hold at the reviews if every coin were on the chain, and the stable side."""
+    rules = Methodology(plan.spec)
+    coins = set(plan.spec.risk.stable_ids) & set(market.ids)
+    for date in plan.mondays:
+        try:
+            coins.update(rules.decide(market, date.tz_localize("UTC").to_pydatetime(), sorted(coins)).target_weights)
+        except (EmptyUniverse, InfeasibleWeights, MissingHistory):
+            continue  # too early in the data: the keeper will say so on that day
+    return coins
 
 
 def largest(market: Market, t: datetime, count: int) -> list[str]:
