@@ -23,8 +23,14 @@ BROWNIE = os.path.join(ROOT, ".venv", "bin", "brownie")
 # Chain-free tests load neither brownie nor a chain: its plugin would start both for every one of them.
 CHAIN_FREE = [PYTHON, "-m", "pytest", "-p", "no:pytest-brownie"]
 ON_BROWNIE = [BROWNIE, "test"]
-FAST_FOLDERS = [(CHAIN_FREE, "tests/offchain")]
-SLOW_FOLDERS = [
+ENGINE_ROOM = (
+    "analytics backtest checklist cli features levels market_events market_quality rebalance research risk service signals "
+    "sources sweep universe_r universe_v weight"
+).split()
+WITHOUT_ENGINE_ROOM = ["--ignore-glob=tests/offchain/test_{}*".format(name) for name in ENGINE_ROOM]
+FAST_FOLDERS = [(CHAIN_FREE + WITHOUT_ENGINE_ROOM, "tests/offchain")]
+ALL_FOLDERS = [
+    (CHAIN_FREE, "tests/offchain"),
     (CHAIN_FREE, "tests/setup"),
     (CHAIN_FREE, "tests/engine"),
     (CHAIN_FREE, "tests/devnet"),
@@ -157,7 +163,7 @@ def port_problem(text):
 
 
 def test(_arguments):
-    return 0 if ready(compile_contracts=True) and run_tests(FAST_FOLDERS + SLOW_FOLDERS) else 1
+    return 0 if ready(compile_contracts=True) and run_tests(ALL_FOLDERS) else 1
 
 
 def test_fast(_arguments):
