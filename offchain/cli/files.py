@@ -23,6 +23,16 @@ def new(
     like: Annotated[
         str, typer.Option("--like", metavar="INDEX", help="The index whose rules it starts with.")
     ] = "LC10",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key, as in the file. Repeat it for more."),
+    ] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile", metavar="GOAL,TOLERANCE,HORIZON", help="Settings of [risk] of that row of ballast profiles."
+        ),
+    ] = "",
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="Where to write it. Default: <symbol>.toml here.")
     ] = "",
@@ -30,20 +40,30 @@ def new(
 ) -> None:
     """Write a new index file that starts with the rules of another one.
 
-    Example: ballast new MYDEX --like EQ5 --name "My five"
+    Examples: ballast new MYDEX --like EQ5 --name "My five"    ballast new MYAI --set 'universe.themes=["ai"]' --set
+    universe.top=5 --profile balanced,low,short
     """
     from offchain.errors import SpecError
+    from offchain.risk.profiles import NOTICE
     from offchain.spec import index_files, parse_spec
+    from offchain.spec.edit import with_keys
 
     shipped = index_files()
     source = str(shipped.get(like.casefold(), like))
-    open_index(source)
+    start = open_index(source)
     text = _renamed(read_file(source), symbol=symbol, name=name or f"Index {symbol}")
+    keys = {**_profile_keys(profile, start), **_settings(settings or [])}
+    if keys:
+        told = f"The rules of {start.symbol} with other {', '.join(keys)}."
+        keys = {"index.description": json.dumps(told)} | keys
+    text = with_keys(text, keys, source=f"{symbol} like {like}")
     spec = parse_spec(text, source=f"{symbol} like {like}")
     path = Path(out or f"{symbol.lower()}.toml")
     if path.exists():
         raise SpecError(str(path), ["it exists already; name another file with --out"])
     write_file(path, text)
+    if profile:
+        say(NOTICE)
     emit(
         {"file": path, "symbol": spec.symbol, "spec_hash": spec.spec_hash},
         f"{spec.symbol} in {path}, with the rules of {like}. Edit it, then: ballast check {path}",
@@ -88,7 +108,16 @@ def indexes(as_json: Json = False) -> None:
     ]
 
     def text() -> str:
-        head = ("symbol", f"{LEFT}name", f"{LEFT}weights", "coins", f"{LEFT}signals", f"{LEFT}reviewed", f"{LEFT}hash")
+        head = (
+            "symbol",
+            f"{LEFT}name",
+            f"{LEFT}family",
+            f"{LEFT}weights",
+            "coins",
+            f"{LEFT}signals",
+            f"{LEFT}reviewed",
+            f"{LEFT}hash",
+        )
         return render((head, [_index_row(spec) for spec in specs.values()]), indent="")
 
     emit(documents, text, as_json=as_json)
@@ -136,10 +165,56 @@ def _renamed(text: str, *, symbol: str, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _settings(given: list[str]) -> dict[str, str]:
+    """{section.key: value as the file writes it}; a bare word is a text. Raises UnitError."""
+    import tomllib
+
+    from offchain.errors import UnitError
+
+    found = {}
+    for one in given:
+        name, sign, value = (part.strip() for part in one.partition("="))
+        if not sign or name.count(".") != 1 or not value:
+            raise UnitError(f'--set "{one}": write section.key=value, such as universe.top=20')
+        try:
+            is_value = set(tomllib.loads(f"x = {value}")) == {"x"}
+        except tomllib.TOMLDecodeError:
+            is_value = False
+        found[name] = value if is_value else json.dumps(value, ensure_ascii=False)
+    return found
+
+
+def _profile_keys(profile: str, spec: IndexSpec) -> dict[str, str]:
+    """The settings of [risk] that a row of `ballast profiles` stands for, on the stable side that the rules have already."""
+    from dataclasses import fields
+
+    from offchain.errors import UnitError
+    from offchain.risk.profiles import suggest
+
+    if not profile:
+        return {}
+    words = [word.strip() for word in profile.split(",")]
+    if len(words) != 3:
+        raise UnitError(f'--profile "{profile}": write goal,tolerance,horizon, such as balanced,medium,long')
+    side = spec.risk.stable or (("usd-coin", 1.0),)
+    rules = suggest(goal=words[0], tolerance=words[1], horizon=words[2]).rules(side)
+    keys = {}
+    for row in fields(rules):
+        value = getattr(rules, row.name)
+        if value == row.default or (row.name == "stable" and spec.risk.stable):
+            continue
+        shown = round(value, 6) if isinstance(value, float) else value
+        keys[f"risk.{row.name}"] = "{ usd-coin = 1.0 }" if row.name == "stable" else json.dumps(shown)
+    return keys
+
+
 def _identity(spec: IndexSpec) -> dict[str, object]:
+    from offchain.spec.family import family
+
     return {
         "symbol": spec.symbol,
         "name": spec.name,
+        "family": family(spec),
         "spec_hash": spec.spec_hash,
         "scheme": spec.weights.scheme,
         "top": spec.universe.top,
@@ -150,9 +225,20 @@ def _identity(spec: IndexSpec) -> dict[str, object]:
 
 
 def _index_row(spec: IndexSpec) -> tuple[str, ...]:
+    from offchain.spec.family import family
+
     weights = " + ".join(row.index for row in spec.sleeves) or spec.weights.scheme
     coins = "" if spec.sleeves else str(spec.universe.top)
-    return (spec.symbol, spec.name, weights, coins, spec.signals.mode, spec.rebalance.calendar, spec.spec_hash[:10])
+    return (
+        spec.symbol,
+        spec.name,
+        family(spec),
+        weights,
+        coins,
+        spec.signals.mode,
+        spec.rebalance.calendar,
+        spec.spec_hash[:10],
+    )
 
 
 def _checked_line(row: dict[str, object]) -> str:

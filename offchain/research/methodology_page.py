@@ -20,6 +20,7 @@ from typing import cast
 from offchain.pages import LEFT, Table, table_markdown
 from offchain.research.statements import ADVICE, PAST, RISK
 from offchain.spec import IndexSpec, find_spec, index_files
+from offchain.spec.family import FAMILIES, family
 from offchain.spec.model import SECTIONS, Component
 from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.spec.risk_rules import RiskRules
@@ -95,6 +96,7 @@ def methodology_page(spec: IndexSpec) -> str:
         _list(
             (
                 f"Methodology hash: `{spec.spec_hash}`",
+                f"Family: {family(spec)}: {FAMILIES[family(spec)]}",
                 f"Benchmarks: {', '.join(spec.index.benchmarks) or 'none'}, and its passive twin: the same coins by "
                 "market capitalisation, without signals or risk rules",
                 "Returns and risk: a year has 365 days, days end at 00:00 UTC, prices in US dollars",
@@ -374,7 +376,7 @@ def _number(value: float, unit: str) -> str:
 
 def _contents(specs: dict[str, IndexSpec]) -> str:
     rows = [
-        (f"[{spec.symbol}]({name}.md)", spec.name, spec.index.description, spec.rebalance.calendar, f"`{spec.spec_hash[:10]}…`")
+        (f"[{spec.symbol}]({name}.md)", spec.name, family(spec), spec.index.description, spec.rebalance.calendar, f"`{spec.spec_hash[:10]}…`")
         for name, spec in specs.items()
     ]  # fmt: skip
     return "\n\n".join(
@@ -383,7 +385,17 @@ def _contents(specs: dict[str, IndexSpec]) -> str:
             "One page for each shipped index, generated from its file in `offchain/indexes` by `ballast methodology --write`; "
             "a test fails while a page is not what its file says.",
             table_markdown(
-                (("index", f"{LEFT}name", f"{LEFT}what it holds", f"{LEFT}reviewed", f"{LEFT}methodology hash"), rows)
+                (
+                    (
+                        "index",
+                        f"{LEFT}name",
+                        f"{LEFT}family",
+                        f"{LEFT}what it holds",
+                        f"{LEFT}reviewed",
+                        f"{LEFT}methodology hash",
+                    ),
+                    rows,
+                )
             ),
             f"{PAST} {ADVICE}\n",
         ]
