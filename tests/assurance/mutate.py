@@ -339,6 +339,7 @@ class Order:
 
     def tests_for(self, mutant: Mutant) -> list[str]:
         errors = set(re.findall(r"Errors\.(\w+)", mutant.context + mutant.before))
+        errors |= set(re.findall(r'"(\w+)"', mutant.before))  # what a bound is called
         events = set(re.findall(r"emit (\w+)", mutant.context + mutant.before))
         reached = self.callers.get(mutant.function, {mutant.function}) - {mutant.function}
         contract = mutant.contract.lower()

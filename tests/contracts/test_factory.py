@@ -138,6 +138,29 @@ def test_create_refuses_terms_beyond_the_bounds(world, terms, deployer, change, 
     assert why(world.factory.create, params(world, replace(terms, **change)), sender=deployer) == reason
 
 
+def test_create_takes_terms_at_the_very_bounds(world, terms, deployer):
+    """Each bound of fees, policy and limits is itself allowed, the least of all as well as the greatest of all."""
+    least = {
+        "streaming_fee": 0, "mint_fee": 0, "redeem_fee": 0, "supply_cap": 1,
+        "policy": policy_with(max_slippage=0, cooldown=0, min_interval=0, max_duration=1, max_trade=1, max_weight=1),
+        "limits": limits_with(
+            loss_capacity=0, loss_window=HOUR, turnover_capacity=0, turnover_window=HOUR, valuation_max_age=0
+        ),
+    }  # fmt: skip
+    greatest = {
+        "streaming_fee": 5 * 10**16, "mint_fee": 10**16, "redeem_fee": 10**16, "supply_cap": 2**48 - 1,
+        "policy": policy_with(
+            max_slippage=50_000, cooldown=DAY, min_interval=30 * DAY, max_duration=14 * DAY, max_trade=WAD, max_weight=WAD
+        ),
+        "limits": limits_with(
+            loss_capacity=5 * 10**16, loss_window=30 * DAY, turnover_capacity=4 * WAD, turnover_window=30 * DAY,
+            valuation_max_age=HOUR,
+        ),
+    }  # fmt: skip
+    for change in (least, greatest):
+        assert why(world.factory.create, params(world, replace(terms, **change)), sender=deployer) is None
+
+
 def test_create_refuses_bad_components(world, terms, tokens, deployer):
     twice = replace(terms, components=(tokens[0].address, tokens[0].address))
     assert why(world.factory.create, params(world, twice), sender=deployer) == ("ComponentInvalid", tokens[0].address)
