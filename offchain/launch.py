@@ -133,7 +133,10 @@ def plan_launch(w3: Web3, account: str, file: str) -> LaunchPlan:
         data, market = _market(w3, spec, tokens)
         t = datetime.fromtimestamp(int(w3.eth.get_block("latest")["timestamp"]), UTC)
         tradable = [token.id for token in tokens]
-        decision = Methodology(spec).decide(data, t, tradable=tradable)
+        rules = Methodology.open(file)
+        if rules.asks_governor:
+            rules = rules.with_ballots(())  # nobody can have voted before there are shares
+        decision = rules.decide(data, t, tradable=tradable)
         require_fresh(decision.target_weights, tokens, prices)
         terms = IndexTerms.from_spec(
             spec,

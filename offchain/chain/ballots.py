@@ -17,8 +17,11 @@ from datetime import UTC, datetime
 
 from web3 import Web3
 
+from offchain.chain.deploy import IndexDeployment
+from offchain.chain.deployments import first_block
 from offchain.chain.governance import Governance
-from offchain.chain.voting import Proposal, read_proposals
+from offchain.chain.roles import read_deployed
+from offchain.chain.voting import Proposal, governance_of, read_proposals
 from offchain.errors import ChainError
 from offchain.universe.votes import Ballot
 
@@ -64,6 +67,12 @@ def read_ballots(w3: Web3, governance: Governance, *, from_block: int = 0) -> tu
         if ballot is not None:
             found.append(ballot)
     return tuple(sorted(found, key=lambda ballot: (ballot.time, ballot.proposal)))
+
+
+def ballots_of(w3: Web3, index: IndexDeployment) -> tuple[Ballot, ...]:
+    """Those of the governor of a deployed index. Raises ChainError when its holders do not govern it."""
+    roles = read_deployed(w3, index, from_block=first_block(w3.eth.chain_id))
+    return read_ballots(w3, governance_of(roles), from_block=index.block)
 
 
 def _ballot(w3: Web3, proposal: Proposal, executed: dict[int, int]) -> Ballot | None:

@@ -12,6 +12,7 @@ from offchain.cli.inputs import (
     Held,
     IndexName,
     MarketPath,
+    Node,
     Time,
     holdings,
     moment,
@@ -38,13 +39,14 @@ def universe(
         bool, typer.Option("--all", help="Every coin that was looked at, not the ranked ones only.")
     ] = False,
     market_path: MarketPath = "",
+    node: Node = "",
     as_json: Json = False,
 ) -> None:
     """Show which coins may be in an index, their rank, and why the others may not.
 
     Example: ballast universe LC10 2021-05-03 --held bitcoin,ethereum
     """
-    decision, snapshot = _decided(index, date, held=held, market_path=market_path)
+    decision, snapshot = _decided(index, date, held=held, market_path=market_path, node=node)
     verdicts = [v for v in decision.universe.verdicts if show_all or as_json or v.rank is not None]
     document = {
         "symbol": decision.symbol,
@@ -63,13 +65,14 @@ def decide(
     held: Held = "",
     out: Annotated[str, typer.Option("--out", metavar="FOLDER", help="Write the decision and its inputs there.")] = "",
     market_path: MarketPath = "",
+    node: Node = "",
     as_json: Json = False,
 ) -> None:
     """Decide what an index holds from a date on.
 
     Example: ballast decide LC10 2021-05-03 --out decisions    then: ballast verify decisions/LC10-2021-05-03.decision.json
     """
-    rules, now = open_rules(index), holdings(held)
+    rules, now = open_rules(index, node), holdings(held)
     market = open_market(market_path)
     t = moment(market, date)
     inputs = rules.inputs(market, t, now)
@@ -105,6 +108,7 @@ def explain(
     coin: Annotated[str, typer.Argument(metavar="[COIN]", help="One coin, by id or symbol, member or not.")] = "",
     held: Held = "",
     market_path: MarketPath = "",
+    node: Node = "",
     as_json: Json = False,
 ) -> None:
     """Explain a decision step by step with its numbers: for each coin why, for the others why not.
@@ -114,7 +118,7 @@ def explain(
     from offchain.research.explanation import coin_text, explain_coin, explanation_text
     from offchain.research.explanation import explain as explain_all
 
-    decision, snapshot = _decided(index, date, held=held, market_path=market_path)
+    decision, snapshot = _decided(index, date, held=held, market_path=market_path, node=node)
     if coin:
         told = explain_coin(decision, snapshot, coin)
         emit(told, lambda: coin_text(told), as_json=as_json)
@@ -129,6 +133,7 @@ def notice(
     date: Time,
     held: Held = "",
     market_path: MarketPath = "",
+    node: Node = "",
     as_json: Json = False,
 ) -> None:
     """Write the notice of a rebalance: what changes, why, when, and how to check it.
@@ -137,7 +142,7 @@ def notice(
     """
     from offchain.research.notice import rebalance_notice
 
-    decision, _ = _decided(index, date, held=held, market_path=market_path)
+    decision, _ = _decided(index, date, held=held, market_path=market_path, node=node)
     amounts = holdings(held)
     total = sum(amounts.values())
     before = {name: amount / total for name, amount in amounts.items() if amount}
@@ -159,20 +164,24 @@ def verify(
         str, typer.Option("--index", metavar="INDEX", help="Its rules. Default: the shipped index of that symbol.")
     ] = "",
     market_path: MarketPath = "",
+    node: Node = "",
     as_json: Json = False,
 ) -> None:
     """Compute a decision again from its inputs and rules; exit code 3 when a weight, a member or a hash differs.
 
     Example: ballast verify decisions/LC10-2021-05-03.decision.json
     """
-    from offchain.methodology import Decision, Inputs
+    from offchain.methodology import Decision, Inputs, Methodology
 
     path = Path(decision_file)
     decision = Decision.from_json(read_file(decision_file))
-    rules = open_rules(index or _shipped(decision.symbol))
+    name = index or _shipped(decision.symbol)
     beside = path.with_name(path.name.replace(".decision.json", ".inputs.json"))
     given = inputs_file or (str(beside) if beside != path and beside.is_file() else "")
-    rules.verify(decision, Inputs.from_json(read_file(given)) if given else open_market(market_path))
+    if given:  # they hold what people said as well
+        Methodology.open(name).verify(decision, Inputs.from_json(read_file(given)))
+    else:
+        open_rules(name, node).verify(decision, open_market(market_path))
     document = {
         "verified": True,
         "symbol": decision.symbol,
@@ -196,9 +205,9 @@ def _shipped(symbol: str) -> str:
     return symbol
 
 
-def _decided(index: str, date: str, *, held: str, market_path: str) -> tuple[Decision, MarketSnapshot]:
+def _decided(index: str, date: str, *, held: str, market_path: str, node: str) -> tuple[Decision, MarketSnapshot]:
     """The decision, and the facts it was made from."""
-    rules, now = open_rules(index), holdings(held)
+    rules, now = open_rules(index, node), holdings(held)
     market = open_market(market_path)
     t = moment(market, date)
     snapshot = rules.snapshot(market, t)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SYNTHETIC = "synthetic"
 LATEST = "latest"
+NODE_VARIABLE = "BALLAST_NODE"
 
 MarketPath: TypeAlias = Annotated[
     str,
@@ -27,6 +29,15 @@ MarketPath: TypeAlias = Annotated[
         metavar="PATH",
         help='A .parquet or .csv file of daily data, a folder that holds one, or "synthetic". Default: the folder of '
         "market data if there is one, else the synthetic market.",
+    ),
+]
+Node: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--node",
+        envvar=NODE_VARIABLE,
+        metavar="URL",
+        help='The node of the chain that an index with universe.votes = "governor" is deployed on.',
     ),
 ]
 IndexName: TypeAlias = Annotated[
@@ -68,11 +79,31 @@ def open_index(name: str) -> IndexSpec:
     return find_spec(name)
 
 
-def open_rules(name: str) -> Methodology:
-    """The rules of the index that was named; files that they name are looked for beside the index file."""
+def open_rules(name: str, node: str = "") -> Methodology:
+    """The rules of the index that was named; files that they name are looked for beside the index file.
+
+    `node`: where its holders' votes are read, for rules that ask. Raises MarketDataError without one.
+    """
+    from offchain.errors import MarketDataError
     from offchain.methodology import Methodology
 
-    return Methodology.open(name)
+    rules = Methodology.open(name)
+    node = node or os.environ.get(NODE_VARIABLE, "")
+    if not rules.asks_governor:
+        return rules
+    if not node:
+        raise MarketDataError(
+            f'{rules.spec.symbol}: universe.votes = "governor" counts votes on a chain: name its node with --node URL '
+            f"or {NODE_VARIABLE}, or name a file of ballots in universe.votes"
+        )
+    from offchain.chain.ballots import ballots_of
+    from offchain.chain.client import connect, public_url
+    from offchain.chain.deployments import open_index as deployed
+
+    w3 = connect(node)
+    ballots = ballots_of(w3, deployed(w3, rules.spec.symbol)[1])
+    say(f"votes: {len(ballots)} ballots about members, from {public_url(node)}")
+    return rules.with_ballots(ballots)
 
 
 def folder_of(index: str) -> Path:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -46,12 +46,13 @@ from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
 from offchain.market.history import History
 from offchain.market.snapshot import Market, Time, as_utc
-from offchain.methodology import Decision, Holdings, Methodology
+from offchain.methodology import Decision, Holdings, Inputs, Methodology
 from offchain.rebalance import needs
 from offchain.spec.model import IndexSpec
 from offchain.trading.plan import Trade
 from offchain.trading.targets import drift_of
 from offchain.units import fraction_to_wad
+from offchain.universe.votes import Ballot
 
 if TYPE_CHECKING:
     from offchain.devnet import Devnet
@@ -84,6 +85,7 @@ class Keeper:
     """Runs one index. Construction stores; the verbs work. Use as a context manager, or `close()` it.
 
     `account`: who signs; an address is enough for everything but `execute` and `run`.
+    `rules`: when those of `spec` have files beside another index file. `ballots`: reads what holders voted, for rules that ask.
     `market`: the market, or a function that fetches it for a time. `wait`: called with a time {s} when a cool-down has to
     pass; without it the run ends with RetryAt. `checkpoint`: called with a name between any two effects (tests).
     """
@@ -100,16 +102,19 @@ class Keeper:
         settings: Settings | None = None,
         wait: Callable[[int], None] | None = None,
         checkpoint: Callable[[str], None] | None = None,
+        rules: Methodology | None = None,
+        ballots: Callable[[], Sequence[Ballot]] | None = None,
     ) -> None:
         self.w3 = w3
         self.places = places
         self.spec = spec
-        self.methodology = Methodology(spec)
+        self.methodology = rules or Methodology(spec)
         self.account = account
         self.address = account if isinstance(account, str) else str(account.address)
         self.ledger = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
         self.settings = settings or Settings()
         self._market = market
+        self._ballots = ballots
         self._wait = wait
         self._checkpoint = checkpoint or (lambda name: None)
         self._run = _Run(id="", started=0.0, time=0)
@@ -159,26 +164,12 @@ class Keeper:
 
     def decide(self, situation: Situation | None = None, t: Time | None = None) -> Decision:
         """The weights the methodology wants at the block's time, or at `t`."""
-        situation = situation or self.read()
-        when = utc(situation.time) if t is None else as_utc(t)
-        return self.methodology.decide(
-            self._market_at(when),
-            when,
-            self._holdings(situation),
-            tradable=situation.tradable,
-            labels=self._labels_before(situation),
-        )
+        return self._decided(situation or self.read(), t)[0]
 
     def publish(self, situation: Situation | None = None) -> tuple[Decision, Publication]:
         """The decision, and everything it was made from: what is proposed to the weight registry, and published beside."""
         situation = situation or self.read()
-        decision = self.decide(situation)
-        inputs = self.methodology.inputs(
-            self._market_at(decision.t),
-            decision.t,
-            self._holdings(situation),
-            labels=self._labels_before(situation),
-        )
+        decision, inputs = self._decided(situation, None)
         tokens = {coin.id: coin.address for coin in situation.coins.values()}
         return decision, Publication.of(decision, inputs, tokens)
 
@@ -318,7 +309,7 @@ class Keeper:
             self.spec.rebalance,
             when,
             decision,
-            flags=self.methodology.red_flags(self._market_at(when), when, held),
+            flags=self._informed().red_flags(self._market_at(when), when, held),
             labels_before=self._labels_before(situation),
         )
         self._record("watch", situation, found)
@@ -326,6 +317,18 @@ class Keeper:
             raise Stop(watching.later(situation, waiting, found.reason))
         log.info("event=trigger run=%s code=%s reason=%r", self._run.id, found.code, found.reason)
         return decision
+
+    def _decided(self, situation: Situation, t: Time | None) -> tuple[Decision, Inputs]:
+        when, held = utc(situation.time) if t is None else as_utc(t), self._holdings(situation)
+        rules, market = self._informed(), self._market_at(when)
+        inputs = rules.inputs(market, when, held, labels=self._labels_before(situation))
+        return rules.decide_on(inputs, held, tradable=situation.tradable), inputs
+
+    def _informed(self) -> Methodology:
+        """The rules, with what holders have voted by now where they ask; `until` its time is all a decision sees of it."""
+        if not self.methodology.asks_governor or self._ballots is None:
+            return self.methodology
+        return self.methodology.with_ballots(self._patiently(self._ballots))
 
     def _trusted(self, situation: Situation, t: Time | None) -> Decision:
         try:

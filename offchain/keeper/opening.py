@@ -2,7 +2,7 @@
 
 On a local chain tokens, pools and the market come from its market.json. On a live one they are the file's [[components]]
 with their pools, and the market is CoinGecko, or the file or folder in MARKET. The ledger lies beside the deployment
-files, in `keeper/<SYMBOL>.db`.
+files, in `keeper/<SYMBOL>.db`. Where holders vote about members, the ballots are those of the index's own governor.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from offchain.chain.accounts import is_local
+from offchain.chain.ballots import ballots_of
 from offchain.chain.core import Core
 from offchain.chain.deployments import deployments_folder, open_index
 from offchain.chain.markets import live_market, local_manifest, local_market
@@ -23,6 +24,7 @@ from offchain.errors import KeeperError
 from offchain.keeper.job import Keeper
 from offchain.keeper.planning import Settings
 from offchain.keeper.reading import Places, TokenPlace
+from offchain.methodology import Methodology
 from offchain.spec import IndexSpec, find_spec
 
 
@@ -53,6 +55,8 @@ def open_keeper(
         ledger=ledger or ledger_path(w3, spec.symbol),
         settings=settings,
         wait=_local_wait(w3) if local else None,
+        rules=Methodology.open(name),
+        ballots=lambda: ballots_of(w3, index),
     )
 
 

@@ -37,8 +37,9 @@ from offchain.signals.outcome import SignalSet
 from offchain.spec.load import INDEXES, PathText, find_spec
 from offchain.spec.model import IndexSpec
 from offchain.steps import Weighing
-from offchain.universe.records import Records, load_records
+from offchain.universe.records import GOVERNOR, Records, load_records
 from offchain.universe.selection import Universe, Verdict
+from offchain.universe.votes import Ballot
 
 LEADERS = ("bitcoin", "ethereum")  # always in the history: what others are compared with
 
@@ -88,6 +89,16 @@ class Methodology:
         if self._records is None:
             return load_records(self.spec.universe, folder=self._folder)
         return self._records
+
+    @property
+    def asks_governor(self) -> bool:
+        """Whether what holders voted on the chain has a say: `with_ballots` is given it."""
+        return self.spec.universe.votes == GOVERNOR
+
+    def with_ballots(self, ballots: Sequence[Ballot]) -> Methodology:
+        """The same rules, which know these ballots beside the records of their files."""
+        records = load_records(self.spec.universe, folder=self._folder, ballots=ballots)
+        return Methodology(self.spec, folder=self._folder, model=self.model, records=records)
 
     @property
     def has_signals(self) -> bool:

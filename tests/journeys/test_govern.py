@@ -5,6 +5,7 @@ govern
 ├── a holder wraps, proposes a member and a cap, votes, queues, executes
 │   ├── the guardian cannot stop a redemption meanwhile, and who leaves before the change takes his whole share
 │   └── the guardian may veto
+├── a coin that holders vote in is a member from the execution on: keeper, publication and commands read the ballot
 └── mistakes are one clear line
 roles
 ├── tells people, delays and limits from the chain alone, by symbol and by address
@@ -15,13 +16,16 @@ roles
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from offchain.chain import voting
 from offchain.chain.accounts import name_of, resolve
+from offchain.chain.ballots import member_lines
 from offchain.chain.core import STRATEGIST, erc20
 from offchain.chain.deployments import first_block
 from offchain.chain.governance import Governance
@@ -29,8 +33,13 @@ from offchain.chain.powers import POWERS
 from offchain.chain.roles import Roles, read_deployed, read_roles
 from offchain.chain.roles_text import roles_text
 from offchain.chain.transactions import send
-from offchain.errors import ChainError, TransactionReverted, UnknownIndex
+from offchain.cli.app import app
+from offchain.epochs import Publication
+from offchain.errors import ChainError, DecisionMismatch, TransactionReverted, UnknownIndex
+from offchain.keeper import Done, devnet_account, open_keeper
 from offchain.launch import launch, plan_launch
+from offchain.methodology import Methodology
+from offchain.universe.records import Records
 
 if TYPE_CHECKING:
     from conftest import Brownie
@@ -222,6 +231,64 @@ def test_the_guardian_vetoes_a_decision_and_mistakes_are_told(chain: Devnet, gov
         voting.vote(w3, deployer, governance, kept.id, "fore")
     with pytest.raises(ChainError, match="has no proposal 1;"):
         voting.find_proposal(w3, governance, 1)
+
+
+def test_a_coin_voted_in_is_a_member_for_keeper_publication_and_commands(
+    chain: Devnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S4: before the execution nothing changes; after it the decision cites the proposal, and who verifies needs no node."""
+    path, w3, deployer = tmp_path / "voted.toml", chain.w3, the(chain, "deployer")
+    file = Path(EQ5).read_text().replace('"EQ5"', '"VOTED5"').replace("[universe]", '[universe]\nvotes = "governor"')
+    path.write_text(file + VOTES)
+    launched = launch(w3, deployer, plan_launch(w3, deployer, str(path)))
+    governance = voting.governance_of(roles_of(chain, launched))
+
+    with open_keeper(w3, str(path), devnet_account(3)) as keeper:
+        before = keeper.decide()
+        coin = next(name for name in sorted(keeper.read().tradable) if name not in before.target_weights)
+        assert keeper.publish()[1].inputs.records.ballots == ()
+
+        voting.wrap(w3, deployer, governance, launched.index.address, 100 * SHARE)
+        wait(chain, 1)
+        calls = voting.parse_calls("index.setSupplyCap(1000000)", voting.places_of(roles_of(chain, launched)))
+        text = "One more coin\n" + member_lines(include=(coin,))
+        proposal = voting.propose(w3, deployer, governance, calls, text)
+        wait(chain, DAY + 1)
+        voting.vote(w3, deployer, governance, proposal.id, "for")
+        wait(chain, 5 * DAY)
+        voting.queue(w3, deployer, governance, proposal)
+        chain.step("2024-06-14")
+        assert coin not in keeper.decide().target_weights, "passed and queued: the guardian may still veto it"
+        voting.execute(w3, deployer, governance, voting.find_proposal(w3, governance, proposal.id))
+
+        chain.step("2024-06-17")
+        decision, publication = keeper.publish()
+        assert decision.target_weights[coin] > 0 and decision == keeper.decide()
+        (ballot,) = publication.inputs.records.ballots
+        assert ballot.proposal == proposal.id and str(ballot) in decision.why(coin)
+        again = Publication.from_json(publication.to_json())
+        assert again.inputs_hash == publication.inputs_hash
+        assert again.inputs.inputs_hash == decision.inputs_hash
+        rules = Methodology.open(path)
+        rules.verify(decision, again.inputs)
+        silent = dataclasses.replace(again.inputs, records=Records())
+        with pytest.raises(DecisionMismatch, match="inputs_hash is "):
+            rules.verify(decision, silent)
+        outcome = keeper.execute()
+        assert isinstance(outcome, Done) and coin in keeper.read().held, outcome
+
+    monkeypatch.delenv("BALLAST_NODE", raising=False)
+    url = str(w3.provider.endpoint_uri)  # type: ignore[attr-defined]
+    ask = ["decide", str(path), "2024-06-17", "--market", "synthetic", "--json", "--out", str(tmp_path)]
+    refused = CliRunner().invoke(app, ask)
+    assert refused.exit_code == 1 and "name its node with --node URL" in refused.stderr
+    told = CliRunner().invoke(app, [*ask, "--node", url])
+    assert told.exit_code == 0, told.stderr
+    assert coin in json.loads(told.stdout)["target_weights"] and "1 ballots about members" in told.stderr
+    earlier = CliRunner().invoke(app, ["decide", str(path), "2024-06-12", *ask[3:6], "--node", url])
+    assert earlier.exit_code == 0 and coin not in json.loads(earlier.stdout)["target_weights"]
+    files = [str(tmp_path / "VOTED5-2024-06-17.decision.json"), "--index", str(path)]
+    assert CliRunner().invoke(app, ["verify", *files]).exit_code == 0
 
 
 # --- roles ------------------------------------------------------------------------------------------------------------
