@@ -28,6 +28,7 @@ IndexZap.migrate
 
 Attacks
 ├── a route that calls what it must not is refused: zap, executor, index, Permit2, powers over tokens
+├── it may call what leaves nobody a power over a token, each of ten functions
 ├── a route that fails midway undoes everything, and says where
 ├── an approval of a call, or of a false index, does not outlive it
 ├── no route, payment or direct call reaches what others approved
@@ -711,6 +712,23 @@ def test_a_route_that_calls_what_it_must_not_is_refused(street, usdc, index, oth
         got = why(zap.mint, payment(usdc, 10**9), order(index, receiver=bob), calls, sender=bob)
         assert got[:2] == ("TargetRefused", other.address)
     assert usdc.balanceOf(bob) == 10**9
+
+
+HARMLESS = (
+    "transfer(address,uint256)", "deposit()", "withdraw(uint256)", "swap(uint256,uint256,address,bytes)",
+    "mint(uint256,uint256,uint256[],address)", "redeem(uint256,uint256,uint256[],address,address,uint256)",
+    "deposit(uint256,address)", "mint(uint256,address)", "withdraw(uint256,address,address)",
+    "redeem(uint256,address,address)",
+)  # fmt: skip
+
+
+def test_a_route_may_call_what_leaves_nobody_a_power_over_a_token(street, usdc, index, zap, bob):
+    """None of them is refused: this token fails each, for it has no such function or sends nothing to nobody."""
+    give(street, usdc, bob, 10**9, zap)
+    for signature in HARMLESS:
+        calls = route(street.call(usdc, selector(signature) + 6 * bytes(32)))
+        got = why(zap.mint, payment(usdc, 10**9), order(index, receiver=bob), calls, sender=bob)
+        assert got[:3] == ("RouteFailed", 0, usdc.address), signature
 
 
 def test_a_route_may_mint_and_redeem_another_index(street, usdc, index, other, zap, alice, bob):
