@@ -6,7 +6,8 @@
 
 Needed: a node, the published file, the index file. Nothing is believed because the publisher says so: the hashes on the
 chain bind the file and the publication, and the engine decides again from them. Where a methodology decides on chain, its
-twin computes again from the inputs in the event, and those inputs are held against the publication too.
+twin computes again from the inputs in the event, and those inputs are held against the publication too. Where holders vote
+about members, the ballots of the publication are held against the governor's own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from web3 import Web3
 
+from offchain.chain.ballots import read_ballots
 from offchain.chain.core import Core
 from offchain.chain.registry import (
     EXECUTED,
@@ -29,6 +31,8 @@ from offchain.chain.registry import (
     recorded_volatilities,
     weights_of,
 )
+from offchain.chain.roles import read_roles
+from offchain.chain.voting import governance_of
 from offchain.epochs.drafting import (
     decided_weights,
     decode_inputs,
@@ -38,10 +42,12 @@ from offchain.epochs.drafting import (
     tokens_of,
 )
 from offchain.epochs.publication import Publication
-from offchain.errors import BallastError
+from offchain.errors import BallastError, ChainError
 from offchain.methodology import Decision, Methodology
 from offchain.spec.model import IndexSpec
 from offchain.units import format_weight
+from offchain.universe.records import GOVERNOR, Records
+from offchain.universe.votes import ballots_to_json
 
 MANAGED = "managed"
 
@@ -108,6 +114,8 @@ def verify_epoch(
     # Epoch 1 is the governor's: no methodology computed it, so it is compared as decided.
     rule = read_rule(w3, record.rules.methodology) if record.proposer else None
     checks = [*_identity(w3, core, record, publication, spec)]
+    if (votes := compare_ballots(w3, index, publication, spec)) is not None:
+        checks.append(votes)
     notes: list[str] = []
     try:
         decision = _decide(publication, spec)
@@ -124,6 +132,26 @@ def verify_epoch(
         checks=tuple(checks),
         notes=tuple(notes),
     )
+
+
+def compare_ballots(w3: Web3, index: str, publication: Publication, spec: IndexSpec) -> Check | None:
+    """What holders had voted by the time of the decision: the one input that the chain itself can be asked for.
+
+    None for rules that do not ask. Ballots that failed have no say and are not compared.
+    """
+    if spec.universe.votes != GOVERNOR:
+        return None
+    try:
+        voted = read_ballots(w3, governance_of(read_roles(w3, index)))
+    except ChainError as error:
+        on_chain = str(error)
+    else:
+        on_chain = _passed(Records(ballots=voted).until(publication.inputs.t))
+    return Check(what="ballots", on_chain=on_chain, recomputed=_passed(publication.inputs.records))
+
+
+def _passed(records: Records) -> str:
+    return ballots_to_json([ballot for ballot in records.ballots if ballot.result == "passed"])
 
 
 def _decide(publication: Publication, spec: IndexSpec) -> Decision:

@@ -35,6 +35,7 @@ from offchain.chain.roles_text import roles_text
 from offchain.chain.transactions import send
 from offchain.cli.app import app
 from offchain.epochs import Publication
+from offchain.epochs.verifying import compare_ballots
 from offchain.errors import ChainError, DecisionMismatch, TransactionReverted, UnknownIndex
 from offchain.keeper import Done, devnet_account, open_keeper
 from offchain.launch import launch, plan_launch
@@ -274,6 +275,13 @@ def test_a_coin_voted_in_is_a_member_for_keeper_publication_and_commands(
         silent = dataclasses.replace(again.inputs, records=Records())
         with pytest.raises(DecisionMismatch, match="inputs_hash is "):
             rules.verify(decision, silent)
+        honest = compare_ballots(w3, launched.index.address, again, rules.spec)
+        assert honest is not None and honest.is_equal and str(proposal.id) in honest.on_chain
+        invented = dataclasses.replace(ballot, include=("dogecoin",))
+        for ballots in ((), (invented,), (ballot, dataclasses.replace(invented, proposal=1))):
+            forged = dataclasses.replace(again.inputs, records=Records(ballots=ballots))
+            found = compare_ballots(w3, launched.index.address, dataclasses.replace(again, inputs=forged), rules.spec)
+            assert found is not None and not found.is_equal
         outcome = keeper.execute()
         assert isinstance(outcome, Done) and coin in keeper.read().held, outcome
 
