@@ -25,6 +25,10 @@ BallastError                       exit code 1
 │   ├── PortInUse                  the local node cannot listen: something else does
 │   └── NodeDied                   the local node stopped by itself
 ├── KeeperError                    the keeper cannot go on without a human
+├── ServiceError                   the service cannot listen, answer or deliver
+│   ├── BadRequest                 a question to the service that has no meaning
+│   ├── NotFound                   a question about something that there is not
+│   └── NotDelivered               alerts did not reach the address they were to be sent to
 └── ResultsError                   a result cannot be measured, explained or booked from what was given
     ├── UnusableLevels             a line of levels is none, or does not fit its benchmark
     ├── UnusableHoldings           what is said to be held cannot be
@@ -169,6 +173,25 @@ class NodeDied(ChainError):
 
 class KeeperError(BallastError):
     """The keeper cannot go on without a human."""
+
+
+# --- service --------------------------------------------------------------------------------------------------------
+
+
+class ServiceError(BallastError):
+    """The service cannot listen, answer or deliver."""
+
+
+class BadRequest(ServiceError):
+    """A question to the service that has no meaning."""
+
+
+class NotFound(ServiceError):
+    """A question about an index, a coin or a page that there is not."""
+
+
+class NotDelivered(ServiceError):
+    """Alerts did not reach the address they were to be sent to."""
 
 
 # --- results --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ Each file below adds its commands to the group; they import the engine only when
 
 from __future__ import annotations
 
-from offchain.cli import files, decisions, results, sweeps, portfolio, models, market_data, collecting  # isort: skip # noqa: F401
+from offchain.cli import files, decisions, results, sweeps, portfolio, models, market_data, collecting, service  # isort: skip # noqa: F401
 from offchain.cli.base import app
 
 __all__ = ["app", "main"]

@@ -72,6 +72,8 @@ def decide(
 
     Example: ballast decide LC10 2021-05-03 --out decisions    then: ballast verify decisions/LC10-2021-05-03.decision.json
     """
+    from offchain.service.desk import decision_document
+
     rules, now = open_rules(index, node), holdings(held)
     market = open_market(market_path)
     t = moment(market, date)
@@ -83,22 +85,7 @@ def decide(
         write_file(Path(out) / f"{stem}.inputs.json", inputs.to_json() + "\n")
         own = f" --index {index}" if index.endswith(".toml") else ""
         say(f"check it with: ballast verify {Path(out) / stem}.decision.json{own}")
-    document = {
-        "symbol": decision.symbol,
-        "t": decision.t,
-        "target_weights": {name: str(weight) for name, weight in decision.target_weights.items()},
-        "entered": decision.entered,
-        "left": decision.left,
-        "reasons": {name: decision.why(name) for name in (*decision.members, *decision.left)},
-        "labels": decision.labels,
-        "phase": decision.phase,
-        "findings": decision.findings,
-        "model_hash": decision.model_hash or None,
-        "spec_hash": decision.spec_hash,
-        "inputs_hash": decision.inputs_hash,
-        "decision_hash": decision.decision_hash,
-    }
-    emit(document, lambda: str(decision), as_json=as_json)
+    emit(decision_document(decision), lambda: str(decision), as_json=as_json)
 
 
 @app.command()

@@ -5,22 +5,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
-from decimal import Decimal
-from pathlib import PurePath
 from typing import Annotated, TypeAlias
 
 import typer
 
-DONE, REFUSED, USAGE, DIFFERS = 0, 1, 2, 3
+from offchain.service.answers import json_text
 
-SAFE_INTEGER = 2**53  # larger ones are text in JSON, because many readers would round them
+DONE, REFUSED, USAGE, DIFFERS = 0, 1, 2, 3
 
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout; weights are text in units of 1e-18.")
@@ -38,11 +32,6 @@ def emit(document: object, text: str | Callable[[], str], *, as_json: bool) -> N
 def say(message: str) -> None:
     """A message beside the answer."""
     sys.stderr.write(message + "\n")
-
-
-def json_text(document: object) -> str:
-    """Indented JSON; times in UTC, floats as numbers, NaN and infinity as null, large integers as text."""
-    return json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 @contextmanager
@@ -72,23 +61,3 @@ def counter(label: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, int):
-        return int(value) if abs(value) < SAFE_INTEGER else str(int(value))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, (date, Decimal, PurePath)):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {row.name: _plain(getattr(value, row.name)) for row in dataclasses.fields(value)}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
-    raise TypeError(f"{type(value).__name__} has no JSON form here")

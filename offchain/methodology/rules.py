@@ -121,8 +121,12 @@ class Methodology:
 
         Of holdings in parts also what [risk] cannot leave until the next review; `levels` as in `decide`.
         """
-        if not self.is_watched:
-            return ()
+        return self.flags(market, t, members, levels=levels) if self.is_watched else ()
+
+    def flags(
+        self, market: Market, t: Time, members: Holdings, *, levels: Sequence[float] = ()
+    ) -> tuple[universe.RedFlag, ...]:
+        """The same whether or not the rules watch: for who looks after the index."""
         alarms = self._alarms(market, t, members, tuple(levels)) if isinstance(members, Mapping) else ()
         need, narrow = universe.monitor_needs(self.spec.universe), _narrow(market, tuple(sorted(set(members))))
         snapshot = self.snapshot(narrow, t)
@@ -180,7 +184,7 @@ class Methodology:
             inputs=given,
             incumbents=_held(holdings),
             tradable=None if tradable is None else tuple(sorted(set(tradable))),
-            signals=self._assess(given),
+            signals=self.assess(given),
         )
         chosen, weighed = self._blend(asked) if self.sleeves else self._choose(asked)
         steps, findings = weighed.steps, weighed.findings
@@ -285,7 +289,8 @@ class Methodology:
 
     # --- stages -------------------------------------------------------------------------------------------------------
 
-    def _assess(self, inputs: Inputs) -> SignalSet | None:
+    def assess(self, inputs: Inputs) -> SignalSet | None:
+        """What the signals say of the candidates, None for rules without signals."""
         if not self.has_signals or inputs.history is None:
             return None
         tags = {coin.id: universe.themes_of(coin) for coin in inputs.snapshot.coins}

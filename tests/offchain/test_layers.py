@@ -25,6 +25,7 @@ FLOORS = (
     ("devnet", "epochs", "backtest"),
     ("analytics",),
     ("launch", "keeper", "research"),
+    ("service",),
     ("launch_tables", "demo", "cli"),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
