@@ -56,6 +56,10 @@ from offchain.universe.records import Records
 
 FORMAT = "ballast-sweep/1"
 BACKENDS = ("loky", "threading", "sequential")
+MEASURES = (
+    "cagr", "cagr_gross", "gap", "volatility", "sharpe", "drawdown", "turnover", "cost", "rebalances", "days",
+    "sharpe_daily", "skewness", "kurtosis",
+)  # fmt: skip
 CLUSTER_HINT = "run `uv pip install distributed` on every machine, with the same version of this project"
 
 Changes = Mapping[str, object]

@@ -32,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help=(
         "Crypto indexes from one file: checked, decided, explained, backtested.\n\n"
         "Answers go to stdout, as text or with --json as one document; messages go to stderr.\n\n"

@@ -183,12 +183,14 @@ def verify(
 
 
 def _shipped(symbol: str) -> str:
-    """The symbol, when an index ships under it. Raises SpecError with the way to a file of one's own."""
-    from offchain.errors import SpecError
+    """The symbol, when an index ships under it. Raises BallastError with the way to a file of one's own."""
+    from offchain.errors import BallastError
     from offchain.spec import index_files
 
     if symbol.casefold() not in index_files():
-        raise SpecError(symbol, ["no index ships under this symbol; name the file of its rules with --index"])
+        raise BallastError(
+            f"no index ships as {symbol}; name the file of its rules, such as --index {symbol.lower()}.toml"
+        )
     return symbol
 
 

@@ -43,7 +43,7 @@ def new(
     Examples: ballast new MYDEX --like EQ5 --name "My five"    ballast new MYAI --set 'universe.themes=["ai"]' --set
     universe.top=5 --profile balanced,low,short
     """
-    from offchain.errors import SpecError
+    from offchain.errors import BallastError
     from offchain.risk.profiles import NOTICE
     from offchain.spec import index_files, parse_spec
     from offchain.spec.edit import with_keys
@@ -60,7 +60,7 @@ def new(
     spec = parse_spec(text, source=f"{symbol} like {like}")
     path = Path(out or f"{symbol.lower()}.toml")
     if path.exists():
-        raise SpecError(str(path), ["it exists already; name another file with --out"])
+        raise BallastError(f"{path} exists already; name another file with --out")
     write_file(path, text)
     if profile:
         say(NOTICE)

@@ -261,24 +261,32 @@ def taxes(
     }
 
     def text() -> str:
-        rows = [(str(year), f"${dollars(gain)}") for year, gain in ledger.gains_by_year().items()]
-        rows += [("all years", f"${dollars(ledger.gain)}"), ("cost of what is held", f"${dollars(ledger.cost)}")]
-        rows += [(f"all years by {name}", f"${gain}") for name, gain in others.items()]
+        rows = [(str(year), _cents(dollars(gain))) for year, gain in ledger.gains_by_year().items()]
+        rows += [("all years", _cents(dollars(ledger.gain))), ("cost of what is held", _cents(dollars(ledger.cost)))]
+        rows += [(f"all years by {name}", _cents(gain)) for name, gain in others.items()]
         head = f"{len(fills)} trades, {len(ledger.disposals)} disposals, {len(ledger.lots)} lots held, {method}"
         return "\n".join([head, render((("gain realised", "USD"), rows)), TAXES])
 
     emit(document, text, as_json=as_json)
 
 
+def _cents(dollars: str) -> str:
+    """'-127.421794' → '-$127.42', half to even; the document and the files have every digit."""
+    from decimal import Decimal
+
+    value = round(Decimal(dollars), 2)
+    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+
+
 def _two(first: str, second: str) -> dict[str, Methodology]:
     """By symbol; by what was typed when both have the same one, as a copy of a file with other rules has."""
-    from offchain.errors import SpecError
+    from offchain.errors import BallastError
 
     a, b = open_rules(first), open_rules(second)
     if a.spec.symbol != b.spec.symbol:
         return {a.spec.symbol: a, b.spec.symbol: b}
     if first == second:
-        raise SpecError(first, ["it is compared with itself; name another index, or a file with other rules"])
+        raise BallastError(f"{first} is compared with itself; name another index, or a file with other rules")
     return {first: a, second: b}
 
 

@@ -51,10 +51,13 @@ def sweep(
     """
     import sys
 
-    from offchain.backtest.sweep import grid
+    from offchain.backtest.sweep import MEASURES, grid
     from offchain.backtest.sweep import sweep as run_sweep
+    from offchain.errors import BallastError, did_you_mean
 
     axes = dict(_axis(text) for text in settings)
+    if by not in MEASURES:
+        raise BallastError(f'--by "{by}" is no measure; use one of {", ".join(MEASURES)}.{did_you_mean(by, MEASURES)}')
     opened = open_rules(index)
     spec = opened.spec
     market = open_market(market_path)
@@ -74,6 +77,8 @@ def sweep(
         shows_progress=sys.stderr.isatty(),
         folder=folder_of(index),
     )
+    if not found.trials:
+        raise BallastError(f"none of {len(variants)} variants has a result; the first: {found.outcomes[0].problem}")
     table = found.table(by=by)
     if out:
         write_file(Path(out), str(table.to_csv(index=False, lineterminator="\n")))
@@ -92,11 +97,11 @@ def sweep(
 
 def _axis(text: str) -> tuple[str, list[object]]:
     """'universe.top=5,10' → ("universe.top", [5, 10]); what is no TOML value is text."""
-    from offchain.errors import SpecError
+    from offchain.errors import BallastError
 
     key, sign, values = text.partition("=")
     if not sign or not values:
-        raise SpecError(f'--set "{text}"', ["write KEY=A,B, such as universe.top=5,10,20"])
+        raise BallastError(f'--set "{text}" names no values; write KEY=A,B, such as universe.top=5,10,20')
     return key.strip(), [_value(item.strip()) for item in values.split(",")]
 
 

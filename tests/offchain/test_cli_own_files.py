@@ -17,6 +17,7 @@ from offchain.backtest import run_decider
 from offchain.backtest.engine import Rules
 from offchain.backtest.fees import Terms
 from offchain.backtest.results import BASE
+from offchain.backtest.sweep import MEASURES
 from offchain.cli.app import app
 from offchain.cli.results import cost_model
 from offchain.market import Market
@@ -71,6 +72,27 @@ def test_sweep_of_ones_own_file_reads_the_votes_beside_it(mine: Path, synthetic:
     assert "bitcoin" not in run_.ids
     years = (run_.times[-1] - run_.times[0]).days / 365
     assert row["cagr"] == pytest.approx((run_.net[-1] / BASE) ** (1 / years) - 1, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--set", "top=5"), "top"),
+        (("--set", "universe.topp=5"), 'Did you mean "universe.top"'),
+        (("--set", "universe.top=5", "--by", "sharp"), 'Did you mean "sharpe"'),
+        (("--set", "universe.top"), "write KEY=A,B"),
+    ],
+)
+def test_sweep_that_cannot_be_done_says_why(arguments: tuple[str, ...], word: str) -> None:
+    result = run("sweep", "LC10", *arguments, *SPAN, *MARKET)
+    assert result.exit_code == 1
+    assert word in result.stderr and "rank by" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_measures_that_rank_a_sweep_are_those_it_has(mine: Path) -> None:
+    (row,) = document("sweep", str(mine), "--set", "universe.top=5", *SPAN, *MARKET)["variants"]  # type: ignore[misc]
+    assert tuple(row) == ("universe.top", *MEASURES, "problem", "deflated", "deflated_effective")
 
 
 def test_journal_of_a_sweep_forgets_what_was_run_with_other_votes(mine: Path) -> None:

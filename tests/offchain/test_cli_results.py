@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from offchain.backtest import backtest
 from offchain.backtest.results import BASE
 from offchain.cli.app import app
-from offchain.cli.results import cost_model, first_day, rule_differences
+from offchain.cli.results import _cents, cost_model, first_day, rule_differences
 from offchain.market import Market
 from offchain.methodology import Methodology
 from offchain.research.methodology_page import methodology_page
@@ -174,3 +174,10 @@ def test_sweep_says_what_is_wrong_with_a_setting(setting: str, word: str) -> Non
     result = run("sweep", "EQ5", *SPAN, *MARKET, "--set", setting)
     assert word in result.stderr + result.stdout
     assert result.exit_code == (0 if "oops" in setting else 1)
+
+
+@pytest.mark.parametrize(
+    ("dollars", "shown"), [("-127.421794038", "-$127.42"), ("49872.578", "$49,872.58"), ("-0.001", "$0.00")]
+)
+def test_dollars_are_read_in_cents(dollars: str, shown: str) -> None:
+    assert _cents(dollars) == shown
