@@ -56,6 +56,7 @@ from offchain.units import (
     usd_to_nano,
 )
 from offchain.universe.monitor import RedFlag
+from offchain.universe.records import Records
 
 DAY = timedelta(days=1)
 ETHER = "ethereum"
@@ -161,10 +162,13 @@ def backtest(
     events: Sequence[Event] = (),
     intraday: pd.DataFrame | None = None,
     folder: Path = INDEXES,
+    records: Records | None = None,
 ) -> Run:
-    """One index file over the past, with its own calendar and fees. `folder`: where the paths in the file begin."""
+    """One index file over the past, with its own calendar and fees. `folder`: where the paths in the file begin; `records`:
+    instead of those in files.
+    """
     return run_decider(
-        Methodology(spec, folder=folder),
+        Methodology(spec, folder=folder, records=records),
         market,
         symbol=spec.symbol,
         start=start,

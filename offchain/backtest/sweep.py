@@ -149,8 +149,9 @@ def sweep(
     journal: Path | None = None,
     shows_progress: bool = False,
     folder: Path = INDEXES,
+    records: Records | None = None,
 ) -> Sweep:
-    """Runs every variant once. `folder`: where the paths in the index file begin. `jobs`: processes or threads; `cluster`: address of a Dask scheduler ("tcp://host:8786") instead.
+    """Runs every variant once. `folder`: where the paths in the index file begin; `records`: instead of those in files. `jobs`: processes or threads; `cluster`: address of a Dask scheduler ("tcp://host:8786") instead.
 
     `journal`: file with one line for each finished variant; what is in it is not run again. A variant whose file is contradictory, or
     that cannot be run, keeps its place with the problem. Raises SpecError or MarketDataError for keys that do not exist.
@@ -167,6 +168,7 @@ def sweep(
         rules=rules,
         terms=terms,
         folder=folder,
+        records=records,
     )
     for changes in variants:
         _known_keys(spec, changes)
@@ -255,6 +257,7 @@ class _Task:
     rules: Rules | None
     terms: Terms | None
     folder: Path
+    records: Records | None
 
     def facts(self) -> dict[str, object]:
         return {
@@ -269,7 +272,7 @@ class _Task:
 
     def _said(self) -> dict[str, object]:
         """Hashes of what stands in files beside the index file, of those that it names."""
-        known = Methodology(self.spec, folder=self.folder)
+        known = Methodology(self.spec, folder=self.folder, records=self.records)
         models = known.model.models if isinstance(known.model, Versions) else (known.model,)
         said = {
             "records": known.records.inputs_hash if known.records != Records() else "",
@@ -304,7 +307,15 @@ def _run(task: _Task, market: Market, changes: Changes) -> Run:
     rules = dataclasses.replace(rules, **_part(changes, "rules"))
     terms = Terms.of(spec) if task.terms is None else task.terms
     return backtest(
-        spec, market, start=task.start, end=task.end, costs=costs, rules=rules, terms=terms, folder=task.folder
+        spec,
+        market,
+        start=task.start,
+        end=task.end,
+        costs=costs,
+        rules=rules,
+        terms=terms,
+        folder=task.folder,
+        records=task.records,
     )
 
 

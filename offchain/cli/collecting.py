@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from offchain.cli.base import app
-from offchain.cli.inputs import MarketPath, folder_of, open_index, open_market
+from offchain.cli.inputs import MarketPath, open_index, open_market, records_of
 from offchain.cli.market_data import market_quality, quality_text
 from offchain.cli.output import Json, emit, say
 
@@ -78,10 +78,9 @@ def collect(
 def _candidates(index: str, market_path: str) -> tuple[str, ...]:
     """Who may be in the index on the last day of a market that is at hand."""
     from offchain import universe
-    from offchain.universe.records import load_records
 
     spec, market = open_index(index), open_market(market_path)
-    records = load_records(spec.universe, folder=folder_of(index)).arguments(market.end + market.lag)
+    records = records_of(index).arguments(market.end + market.lag)
     snapshot = market.snapshot(market.end + market.lag, volume_days=spec.universe.volume_days)
     return universe.candidates(snapshot, spec.universe, **records)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from offchain.market import Market
     from offchain.methodology import Methodology
     from offchain.spec import IndexSpec
+    from offchain.universe.records import Records
 
 SYNTHETIC = "synthetic"
 LATEST = "latest"
@@ -104,6 +105,14 @@ def open_rules(name: str, node: str = "") -> Methodology:
     ballots = ballots_of(w3, deployed(w3, rules.spec.symbol)[1])
     say(f"votes: {len(ballots)} ballots about members, from {public_url(node)}")
     return rules.with_ballots(ballots)
+
+
+def records_of(name: str) -> Records:
+    """Ballots, dossiers and incidents of an index, whether its model is there or not."""
+    from offchain.universe.records import GOVERNOR, load_records
+
+    rules = open_index(name).universe
+    return open_rules(name).records if rules.votes == GOVERNOR else load_records(rules, folder=folder_of(name))
 
 
 def folder_of(index: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offchain.cli.base import app
-from offchain.cli.inputs import IndexName, MarketPath, folder_of, moment, open_index, open_market
+from offchain.cli.inputs import IndexName, MarketPath, folder_of, moment, open_index, open_market, records_of
 from offchain.cli.output import DIFFERS, Json, counter, emit, say
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def train(
     with counter("folds") as advance:
         found = learn(
             spec, market, until=t, features=wanted, rules=rules, nulls=null, trials=trials, workers=jobs,
-            folder=folder_of(index), on_step=advance,
+            records=records_of(index), on_step=advance,
         )  # fmt: skip
     base = folder_of(index) if index.endswith(".toml") else Path.cwd()
     path = save_model(

@@ -365,6 +365,7 @@ def _studied(
             end=end or None,
             costs=cost_model(cost_bps, no_impact=no_impact),
             folder=folder_of(index),
+            records=rules.records if rules.asks_governor else None,
             is_quick=is_quick,
             on_step=done,
         )

@@ -76,6 +76,7 @@ def sweep(
         journal=Path(journal) if journal else None,
         shows_progress=sys.stderr.isatty(),
         folder=folder_of(index),
+        records=opened.records if opened.asks_governor else None,
     )
     if not found.trials:
         raise BallastError(f"none of {len(variants)} variants has a result; the first: {found.outcomes[0].problem}")

@@ -36,6 +36,7 @@ from offchain.risk.tables import Cell, risk_table
 from offchain.spec import IndexSpec, find_spec
 from offchain.spec.load import INDEXES
 from offchain.spec.weight_rules import WeightRules
+from offchain.universe.records import Records
 
 Floats = NDArray[np.float64]
 
@@ -118,15 +119,16 @@ def study(
     end: Time | None = None,
     costs: CostModel | None = None,
     folder: Path = INDEXES,
+    records: Records | None = None,
     is_quick: bool = False,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Study:
     """Runs the index and everything it is compared with. `is_quick`: without survivors and delays; `on_step`: called with the count of done STEPS.
 
-    `folder`: where the paths in the index file begin.
+    `folder`: where the paths in the index file begin; `records`: instead of those in files.
     """
     notes: list[str] = []
-    walk = _Walk(start=start, end=end, costs=CostModel() if costs is None else costs, folder=folder)
+    walk = _Walk(start=start, end=end, costs=CostModel() if costs is None else costs, folder=folder, records=records)
     run = walk.run(spec, market)
     if run.reviews and walk.start is not None and run.reviews[0].time != as_utc(walk.start):
         notes.append(f"Its rules could not decide before {run.reviews[0].time:%Y-%m-%d}: {_first_finding(run)}")
@@ -225,11 +227,12 @@ class _Walk:
     end: Time | None
     costs: CostModel
     folder: Path
+    records: Records | None
 
     def run(self, spec: IndexSpec, market: Market, *, rules: Rules | None = None) -> Run:
         """Like `backtest`, with the files that the index names in its folder."""
         return run_decider(
-            Methodology(spec, folder=self.folder),
+            Methodology(spec, folder=self.folder, records=self.records),
             market,
             symbol=spec.symbol,
             start=self.start,

@@ -36,7 +36,7 @@ from offchain.signals.targets import BEARISH, BULLISH, UNKNOWN
 from offchain.signals.training import Panel, prepare
 from offchain.spec import IndexSpec
 from offchain.spec.load import INDEXES
-from offchain.universe.records import load_records
+from offchain.universe.records import Records, load_records
 
 LOOK_DAYS = 7
 # what any market of prices and volumes can fill
@@ -94,12 +94,13 @@ def learn(
     trials: int = 1,
     workers: int = 1,
     folder: Path = INDEXES,
+    records: Records | None = None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Learned:
     """Walks forward through the candidates of `spec` and trains on what was known at `until`, whose day is the last it sees.
 
     `features`: names or groups of the catalogue. `nulls`: shuffled markets to try as well. `folder`: where the paths in the index
-    file begin. `on_step`: (folds done, folds in all). Raises ModelError when there is too little to learn from.
+    file begin; `records`: instead of those in files. `on_step`: (folds done, folds in all). Raises ModelError when there is too little to learn from.
     """
     rules = rules or TrainingRules()
     if spec.sleeves:
@@ -110,7 +111,9 @@ def learn(
     names = features_for(market, features, days=rules.first_test_days)
     fields = tuple(dict.fromkeys((*OWN_FIELDS, *features_need(names).fields)))
     past = market.until(until)
-    ids, mask = candidate_days(spec, market, [day.to_pydatetime().date() for day in past.dates], folder=folder)
+    ids, mask = candidate_days(
+        spec, market, [day.to_pydatetime().date() for day in past.dates], folder=folder, records=records
+    )
     history = market.history(until, days=len(past.dates), fields=fields, ids=ids)
     mask = mask[:, [ids.index(name) for name in history.ids]]
     # tags of today on days of the past: what a coin is does not change
@@ -162,15 +165,15 @@ def features_for(market: Market, wanted: Sequence[str], *, days: int) -> tuple[s
 
 
 def candidate_days(
-    spec: IndexSpec, market: Market, days: Sequence[date], *, folder: Path = INDEXES
+    spec: IndexSpec, market: Market, days: Sequence[date], *, folder: Path = INDEXES, records: Records | None = None
 ) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
     """(ids, days × ids): who could have been a member on each day, as known on the last look before it."""
-    records = load_records(spec.universe, folder=folder)
+    said = load_records(spec.universe, folder=folder) if records is None else records
     looks: list[frozenset[str]] = []
     for day in days[::LOOK_DAYS]:
         t = datetime.combine(day, time(), UTC) + market.lag
         snapshot = market.snapshot(t, volume_days=spec.universe.volume_days)
-        looks.append(frozenset(universe.candidates(snapshot, spec.universe, **records.arguments(t))))
+        looks.append(frozenset(universe.candidates(snapshot, spec.universe, **said.arguments(t))))
     ids = tuple(sorted(frozenset().union(*looks)))
     if not ids:
         raise ModelError(f"{spec.symbol}: no coin of {market.source} passes [universe] on any day; loosen it")

@@ -8,6 +8,7 @@ sleeves    a path in [[sleeves]] begins at the index file
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,16 @@ from typer.testing import CliRunner, Result
 from offchain.backtest import run_decider
 from offchain.backtest.engine import Rules
 from offchain.backtest.fees import Terms
-from offchain.backtest.results import BASE
+from offchain.backtest.results import BASE, LEVEL_DECIMALS
 from offchain.backtest.sweep import MEASURES
+from offchain.backtest.sweep import sweep as run_sweep
 from offchain.cli.app import app
 from offchain.cli.results import cost_model
 from offchain.market import Market
 from offchain.methodology import Methodology
+from offchain.research.study import study
+from offchain.research.training_study import candidate_days
+from offchain.spec import find_spec
 
 MARKET = ("--market", "synthetic")
 SPAN = ("--start", "2025-01-06", "--end", "2025-02-10")
@@ -144,3 +149,23 @@ def test_sleeve_of_ones_own_is_looked_for_beside_the_index_file(mine: Path, synt
     assert decided["target_weights"]
     shown = run("report", str(whole), "--quick", "--out", str(mine.parent / "out"), *SPAN, *MARKET)
     assert shown.exit_code == 0, shown.stderr
+
+
+def test_index_whose_holders_vote_on_a_chain_uses_what_they_voted_everywhere(mine: Path, synthetic: Market) -> None:
+    """S4: a study and a sweep take the ballots that were read from the governor."""
+    file = mine.with_name("voted.toml")
+    file.write_text(mine.read_text().replace('votes = "votes.json"', 'votes = "governor"'))
+    refused = run("sweep", str(file), "--set", "universe.top=5", *SPAN, *MARKET)
+    assert refused.exit_code == 1 and "name its node" in refused.stderr
+    voted = Methodology.open(mine).records
+    spec = find_spec(file)
+    span = {"start": "2025-01-06", "end": "2025-01-20"}
+    told = study(spec, synthetic, **span, records=voted, is_quick=True, folder=mine.parent)
+    assert "bitcoin" not in told.run.ids and told.twin is None
+    found = run_sweep(spec, synthetic, [{"universe.top": 10}], **span, records=voted)
+    assert found.trials == 1
+    assert found.outcomes[0].net == tuple(round(level, LEVEL_DECIMALS) for level in told.run.net.tolist())
+    ids, _ = candidate_days(spec, synthetic, [date(2024, 5, 1), date(2024, 5, 20)], records=voted)
+    assert "bitcoin" in ids
+    later, _ = candidate_days(spec, synthetic, [date(2024, 5, 20)], records=voted)
+    assert "bitcoin" not in later
