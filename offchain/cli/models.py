@@ -37,6 +37,9 @@ def train(
     first_test: Annotated[
         int, typer.Option("--first-test", metavar="DAYS", help="Days of data before the first test.")
     ] = 365,
+    calibration: Annotated[
+        int, typer.Option("--calibration", metavar="DAYS", help="Days before each test held back to calibrate on.")
+    ] = 120,
     test_days: Annotated[int, typer.Option("--test-days", metavar="DAYS", help="Days of a fold's test.")] = 30,
     cost_bps: Annotated[
         float, typer.Option("--cost-bps", metavar="BPS", help="Cost of turning all of it over.")
@@ -71,6 +74,7 @@ def train(
         horizon_days=horizon,
         first_test_days=first_test,
         test_days=test_days,
+        calibration_days=calibration,
         cost=cost_bps / 10_000,
     )
     wanted = [word.strip() for word in features.split(",") if word.strip()]

@@ -149,6 +149,7 @@ def test_candidates_of_a_day_are_those_of_the_last_look(synthetic: Market) -> No
         (("SMART10", "--features", "nvt_ratio,onchain"), "nvt_ratio"),
         (("SMART10", "--features", "onchain"), "fills no feature"),
         (("SMART10", "--until", "2024-06-30"), "the first test begins after 365"),
+        (("SMART10", "--first-test", "140", "--calibration", "130"), "give a longer history or shorter windows"),
         (("SMART10", "--kind", "forest"), "use one of trees, lightgbm, network"),
         (("CORE",), "train for one of the indexes it is made of"),
     ],
