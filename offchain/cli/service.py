@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from offchain.cli.base import app
-from offchain.cli.inputs import MarketPath, moment, open_market, read_file
+from offchain.cli.inputs import MarketPath, moment, open_market, read_file, write_file
 from offchain.cli.output import DIFFERS, REFUSED, Json, emit, say
 
 if TYPE_CHECKING:
@@ -75,6 +75,14 @@ def alerts(
     date: Date = "latest",
     held: HeldFile = "",
     max_age_days: Annotated[int, typer.Option("--max-age-days", min=0, help="Data older than that is an alert.")] = 2,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--start",
+            metavar="DATE",
+            help="Take what a backtest since then holds; its levels are what stops are read from.",
+        ),
+    ] = "",
     seen: Annotated[
         str,
         typer.Option(
@@ -96,12 +104,18 @@ def alerts(
     """
     from offchain.service.alerts import compare, watch
     from offchain.service.delivery import post, read_seen, write_seen
+    from offchain.service.desk import Desk
 
     rules, refused = _opened(indexes)
     before = read_seen(Path(seen)) if seen else ()
     market = open_market(market_path)
     t = _time(market, date)
-    found = watch(rules, market, t, held=_held(held), refused=refused, max_age_days=max_age_days)
+    own, levels = (
+        Desk(market, rules).simulated(start, min(t, market.end + market.lag).isoformat()) if start else ({}, {})
+    )
+    found = watch(
+        rules, market, t, held={**own, **_held(held)}, levels=levels, refused=refused, max_age_days=max_age_days
+    )
     change = compare(found, before, looked=[*rules, *refused])
     document = {
         "format": "ballast-alerts/1",
@@ -125,6 +139,60 @@ def alerts(
     emit(document, text, as_json=as_json)
     if has_news:
         raise typer.Exit(DIFFERS)
+
+
+@app.command()
+def dashboard(
+    indexes: Indexes = None,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page.")] = "build/dashboard.html",
+    date: Annotated[
+        str, typer.Option("--date", metavar="DATE", help="Such as 2024-12-02, or latest: the last day of the data.")
+    ] = "latest",
+    start: Annotated[
+        str, typer.Option("--start", metavar="DATE", help="First day of the levels. Default: a year before.")
+    ] = "",
+    rpc: Annotated[
+        str,
+        typer.Option("--rpc", metavar="URL", help="Node of a chain: what its index tokens hold now is shown beside."),
+    ] = "",
+    live: Annotated[
+        str,
+        typer.Option(
+            "--live", metavar="FILE", help="The same from a .json file {symbol: {holdings: {id: value}, nav_usd: 1}}."
+        ),
+    ] = "",
+    market_path: MarketPath = "",
+    as_json: Json = False,
+) -> None:
+    """Write one page about many indexes: composition, level, returns, phase, alerts, overlap.
+
+    Example: ballast dashboard LC10 EQ5 SMART10 --start 2024-01-08 --date 2024-12-02 --out build/dashboard.html
+    """
+    from offchain.errors import UnusableHoldings
+    from offchain.service.dashboard import card_document, dashboard_html, look
+    from offchain.service.desk import Desk
+    from offchain.service.live import live_from_file, read_live
+
+    rules, refused = _opened(indexes)
+    there, missing = read_live(rpc, {name: one.spec for name, one in rules.items()}) if rpc else ({}, {})
+    given = live_from_file(Path(live)) if live else {}
+    strange = sorted(set(given) - set(rules))
+    if strange:
+        raise UnusableHoldings(f"{live}: {', '.join(strange)} is not among {', '.join(rules)}; name that index too")
+    desk = Desk(open_market(market_path), rules, refused=refused)
+    cards, found = look(desk, date=date, start=start, live={**there, **given})
+    notes = [f"{name}: not on the chain: {why}" for name, why in missing.items()]
+    text = dashboard_html(cards, found, t=desk.time(date), market=desk.market.source, notes=notes)
+    path = write_file(Path(out), text)
+    document = {
+        "file": path,
+        "t": desk.time(date),
+        "market": desk.market.source,
+        "cards": [card_document(card) for card in cards],
+        "alerts": found,
+        "notes": notes,
+    }
+    emit(document, lambda: f"{len(cards)} indexes, {len(found)} alerts: {path}", as_json=as_json)
 
 
 @app.command()

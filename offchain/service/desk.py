@@ -84,6 +84,20 @@ class Desk:
 
         return self._once(("run", rules.spec.symbol, utc_text(first), utc_text(last)), compute)
 
+    def simulated(self, start: str = "", end: str = "") -> tuple[dict[str, dict[str, float]], dict[str, list[float]]]:
+        """({symbol: {id: part}}, {symbol: its levels}): what each index would hold now. Those that cannot be run are left out: `watch`
+        says why.
+        """
+        held: dict[str, dict[str, float]] = {}
+        levels: dict[str, list[float]] = {}
+        for symbol in self.indexes_by_symbol:
+            try:
+                run = self.run(symbol, start, end)
+            except BallastError:
+                continue  # the same rules refuse again, with their reason, where they are asked to decide
+            held[symbol], levels[symbol] = run.holdings(self.time(end)), run.net.tolist()
+        return held, levels
+
     # --- documents ----------------------------------------------------------------------------------------------------
 
     def indexes(self) -> Answer:

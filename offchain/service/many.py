@@ -33,6 +33,9 @@ def open_all(names: Iterable[str]) -> tuple[dict[str, Methodology], dict[str, st
         except BallastError as error:
             refused[name] = str(error)
             continue
+        if rules.asks_governor:
+            refused[name] = 'universe.votes = "governor" counts votes on a chain; decide it alone, with --node URL'
+            continue
         if rules.spec.symbol in indexes:
             refused[name] = f"{rules.spec.symbol} is named twice; give each index a symbol of its own"
             continue

@@ -170,6 +170,22 @@ def test_a_stop_that_was_reached_is_told() -> None:
     assert "stop" not in {alert.code for alert in calm}
 
 
+def test_alerts_since_a_date_read_stops_from_the_levels_of_the_backtest(tmp_path: Path) -> None:
+    """T3, A11: a stop of 4 % below the peak is reached within the months before; without levels nobody could know."""
+    file = tmp_path / "stopped.toml"
+    options = ("--set", "risk.stable={ usd-coin = 1.0 }", "--set", "risk.stop_loss=0.04", "--set", "risk.stop_days=300")
+    assert (
+        run(
+            "new", "STOPPED", "--like", "EQ5", *options, "--set", "rebalance.calendar=quarterly", "--out", str(file)
+        ).exit_code
+        == 0
+    )
+    command = ("alerts", str(file), "--date", "2024-11-20", *SYNTHETIC, "--json")
+    since = json.loads(run(*command, "--start", "2024-10-07").stdout)["open"]
+    assert "stop" in {row["code"] for row in since}
+    assert "stop" not in {row["code"] for row in json.loads(run(*command).stdout)["open"]}
+
+
 def test_rules_that_cannot_decide_are_an_alert_and_stop_no_other(market: Market) -> None:
     """T3, T7."""
     empty = Methodology(parse_spec(RULES.replace("TST", "EMPTY").replace("top = 4", "top = 4\nmin_volume_usd = 1e12")))
