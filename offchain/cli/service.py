@@ -74,6 +74,12 @@ def alerts(
     indexes: Indexes = None,
     date: Date = "latest",
     held: HeldFile = "",
+    rpc: Annotated[
+        str,
+        typer.Option(
+            "--rpc", metavar="URL", help="Node of a chain: of an index that is on it, what its token holds counts."
+        ),
+    ] = "",
     max_age_days: Annotated[int, typer.Option("--max-age-days", min=0, help="Data older than that is an alert.")] = 2,
     start: Annotated[
         str,
@@ -105,6 +111,7 @@ def alerts(
     from offchain.service.alerts import compare, watch
     from offchain.service.delivery import post, read_seen, write_seen
     from offchain.service.desk import Desk
+    from offchain.service.live import read_live
 
     rules, refused = _opened(indexes)
     before = read_seen(Path(seen)) if seen else ()
@@ -113,15 +120,19 @@ def alerts(
     own, levels = (
         Desk(market, rules).simulated(start, min(t, market.end + market.lag).isoformat()) if start else ({}, {})
     )
-    found = watch(
-        rules, market, t, held={**own, **_held(held)}, levels=levels, refused=refused, max_age_days=max_age_days
-    )
+    there, missing = read_live(rpc, {name: one.spec for name, one in rules.items()}) if rpc else ({}, {})
+    for name, why in missing.items():
+        say(f"note: {name}: not read from the chain, so what it holds is simulated: {why}")
+    given = {**own, **{name: dict(one.weights) for name, one in there.items()}, **_held(held)}
+    found = watch(rules, market, t, held=given, levels=levels, refused=refused, max_age_days=max_age_days)
     change = compare(found, before, looked=[*rules, *refused])
     document = {
         "format": "ballast-alerts/1",
         "t": t,
         "market": market.source,
         "indexes": sorted(rules),
+        "live": {name: one.where for name, one in there.items()},
+        "not_live": missing,
         "open": found,
         "raised": change.raised,
         "cleared": change.cleared,
@@ -181,7 +192,7 @@ def dashboard(
         raise UnusableHoldings(f"{live}: {', '.join(strange)} is not among {', '.join(rules)}; name that index too")
     desk = Desk(open_market(market_path), rules, refused=refused)
     cards, found = look(desk, date=date, start=start, live={**there, **given})
-    notes = [f"{name}: not on the chain: {why}" for name, why in missing.items()]
+    notes = [f"{name}: not read from the chain: {why}" for name, why in missing.items()]
     text = dashboard_html(cards, found, t=desk.time(date), market=desk.market.source, notes=notes)
     path = write_file(Path(out), text)
     document = {
