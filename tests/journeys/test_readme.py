@@ -117,7 +117,7 @@ def test_every_command_of_the_engine_runs(line: str, tmp_path: Path) -> None:
     environment = {**os.environ, "BALLAST_MARKET_DATA": str(tmp_path / "none")}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) >= 3, done.stdout
+    assert done.stdout.strip(), done.stderr
 
 
 def test_there_are_commands_of_the_engine() -> None:
