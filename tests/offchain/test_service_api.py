@@ -8,9 +8,13 @@ the server      threads · a fault of ours is a 500 and the next question is ans
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +32,7 @@ from offchain.spec import find_spec
 from offchain.units import WAD
 
 DATE = "2024-12-02"
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("LC10", "EQ5", "SMART10")
 
 
@@ -209,3 +214,19 @@ def test_a_port_that_is_taken_is_refused(address: str, desk: Desk) -> None:
     """T5."""
     with pytest.raises(ServiceError, match="choose another port"):
         server(desk, port=int(address.rsplit(":", 1)[1]))
+
+
+def test_the_command_serves_until_it_is_stopped() -> None:
+    """T5: on this machine only; Ctrl-C ends it without a fault."""
+    command = [sys.executable, "-m", "offchain.cli", "serve", "LC10", "--port", "0", "--market", "synthetic"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as served:
+        assert served.stdout is not None
+        try:
+            where = served.stdout.readline().strip()
+            assert where.startswith("http://127.0.0.1:")
+            assert get(where, f"/indexes/LC10/decision?date={DATE}")["symbol"] == "LC10"
+        finally:
+            served.send_signal(signal.SIGINT)
+        _, said = served.communicate(timeout=30)
+    assert served.returncode == 0
+    assert said.endswith("stopped\n")
