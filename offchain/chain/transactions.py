@@ -205,6 +205,8 @@ def require_mined(w3: Web3, hashes: Sequence[str]) -> None:
 def replay(w3: Web3, tx_hash: str) -> str:
     """Why a mined transaction reverted: the same call again on the block before it."""
     transaction = w3.eth.get_transaction(tx_hash)  # type: ignore[arg-type]
+    # the receipt says where: a node may still list a transaction as pending when its receipt is there
+    block = w3.eth.get_transaction_receipt(tx_hash)["blockNumber"]  # type: ignore[arg-type]
     fields = {
         "from": transaction["from"],
         "data": transaction["input"],
@@ -214,7 +216,7 @@ def replay(w3: Web3, tx_hash: str) -> str:
     if transaction.get("to"):
         fields["to"] = transaction["to"]
     try:
-        w3.eth.call(fields, block_identifier=transaction["blockNumber"] - 1)  # type: ignore[arg-type]
+        w3.eth.call(fields, block_identifier=block - 1)  # type: ignore[arg-type]
     except (ContractLogicError, Web3RPCError) as error:
         return explain(error)
     return "no reason given (it may have run out of gas, or depended on what came before it in the block)"

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from offchain.chain.client import rpc
-from offchain.chain.transactions import send
+from offchain.chain.transactions import replay, send
 from offchain.errors import BallastError, ChainError, NodeDied, WrongNetwork
 from offchain.keeper import Done, Halt, Keeper, Ledger, RetryAt, Settings, Skip, Stop
 from offchain.keeper.outcomes import time_text
@@ -282,6 +282,29 @@ def test_copy_of_a_sent_transaction_reverts(due: Fund, ledger: Path) -> None:
                 call = {"to": due.core.rebalancer, "data": body["data"]}
                 send(due.world.w3, keeper.account, call)  # type: ignore[arg-type]
         assert keeper.read().state.plan.steps == steps
+
+
+def test_reason_of_a_revert_while_the_node_still_calls_it_pending(due: Fund) -> None:
+    """A node may have the receipt of a transaction that it still lists without a block: the reason is told all the same."""
+    w3 = due.world.w3
+    data = due.core.contract(w3, "rebalancer").encode_abi("endPlan", [due.index.address, 7])
+    sent = w3.eth.send_transaction(
+        {"from": w3.eth.accounts[9], "to": due.core.rebalancer, "data": data, "gas": 1_000_000}  # type: ignore[typeddict-item]
+    )
+    assert w3.eth.wait_for_transaction_receipt(sent)["status"] == 0
+
+    def lags(real: Callable[..., object]) -> Callable[..., object]:
+        def ask(method: str, params: object) -> object:
+            answer = real(method, params)
+            if method == "eth_getTransactionByHash":
+                answer["result"] = {**answer["result"], "blockNumber": None, "blockHash": None}  # type: ignore[index]
+            return answer
+
+        return ask
+
+    with intercepted(w3, single=lags):
+        assert w3.eth.get_transaction(sent)["blockNumber"] is None
+        assert "PlanMismatch" in replay(w3, sent.to_0x_hex())
 
 
 def test_events_are_logged_one_a_line_with_keys(due: Fund, ledger: Path, caplog: pytest.LogCaptureFixture) -> None:
