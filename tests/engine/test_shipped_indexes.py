@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ import pytest
 
 from offchain.backtest import backtest
 from offchain.epochs import Publication
+from offchain.errors import DecisionMismatch
 from offchain.market import Market
-from offchain.methodology import Decision, Inputs, Methodology
+from offchain.methodology import Decision, Methodology
 from offchain.spec import find_spec
 from tests.engine.shipped import NAMES, decide, held
 
@@ -98,8 +100,12 @@ def test_a_decision_follows_from_its_published_inputs(name: str, market: Market,
     rules.verify(decided[name], read.inputs)
     assert rules.decide_on(read.inputs, read.incumbents).decision_hash == decided[name].decision_hash
     assert Decision.from_json(decided[name].to_json()) == decided[name]
-    other = Inputs.from_json(inputs.to_json().replace('"volume_days"', '"volume_days" ', 1))
-    assert other.inputs_hash == inputs.inputs_hash
+    coins = list(read.inputs.snapshot.coins)
+    place = next(number for number, coin in enumerate(coins) if coin.market_cap)
+    coins[place] = replace(coins[place], market_cap=2.0 * (coins[place].market_cap or 0.0))
+    other = replace(read.inputs, snapshot=replace(read.inputs.snapshot, coins=tuple(coins)))
+    with pytest.raises(DecisionMismatch, match="inputs_hash is"):
+        rules.verify(decided[name], other)
 
 
 def test_the_same_hashes_under_ten_settings_of_processor_and_threads(decided: dict[str, Decision]) -> None:
