@@ -1,7 +1,7 @@
 """Many variants of one index, each with the whole `decide`: on processes, threads, or a cluster; resumable; the same for any of them.
 
     variants = grid({"universe.top": [5, 10, 20], "weights.max_weight": [0.25, 0.4], "costs.fee_bps": [10.0, 30.0]})
-    result = sweep(spec, market, variants, start="2021-01-01", jobs=2, journal=Path("lc10.jsonl"), shows_progress=True)
+    result = sweep(spec, market, variants, start="2021-01-01", jobs=2, journal=Path("lc10.jsonl"))
     print(result.table())
 
 A key is "section.key" of the index file, or "costs.x" of the CostModel, or "rules.x" of the Rules of a backtest. Each finished variant is
@@ -147,13 +147,13 @@ def sweep(
     backend: str = "loky",
     cluster: str = "",
     journal: Path | None = None,
-    shows_progress: bool = False,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
     folder: Path = INDEXES,
     records: Records | None = None,
 ) -> Sweep:
     """Runs every variant once. `folder`: where the paths in the index file begin; `records`: instead of those in files. `jobs`: processes or threads; `cluster`: address of a Dask scheduler ("tcp://host:8786") instead.
 
-    `journal`: file with one line for each finished variant; what is in it is not run again. A variant whose file is contradictory, or
+    `journal`: file with one line for each finished variant; what is in it is not run again. `on_done`: told (finished, to be run). A variant whose file is contradictory, or
     that cannot be run, keeps its place with the problem. Raises SpecError or MarketDataError for keys that do not exist.
     """
     if backend not in BACKENDS:
@@ -180,11 +180,12 @@ def sweep(
     done = _read_journal(journal)
     todo = [(key, changes) for key, changes in dict(zip(keys, variants, strict=True)).items() if key not in done]
     resumed = len(set(keys) & set(done))
-    with _appending(journal) as write, _progress(len(todo), shows_progress) as advance:
-        for outcome in _outcomes(task, market, todo, jobs=jobs, backend=backend, cluster=cluster):
+    with _appending(journal) as write:
+        finished = _outcomes(task, market, todo, jobs=jobs, backend=backend, cluster=cluster)
+        for count, outcome in enumerate(finished, start=1):
             done[outcome.key] = outcome
             write(outcome)
-            advance()
+            on_done(count, len(todo))
     outcomes = tuple(
         dataclasses.replace(done[key], changes=dict(changes)) for key, changes in zip(keys, variants, strict=True)
     )
@@ -436,33 +437,6 @@ def _on_cluster(task: _Task, market: Market, todo: Sequence[tuple[str, Changes]]
             yield future.result()
     finally:
         client.close()
-
-
-@contextmanager
-def _progress(count: int, is_shown: bool) -> Iterator[Callable[[], None]]:
-    if not is_shown or count == 0:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        line = bar.add_task("variants", total=count)
-        yield lambda: bar.advance(line)
 
 
 # --- the journal ------------------------------------------------------------------------------------------------------

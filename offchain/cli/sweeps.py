@@ -10,7 +10,7 @@ import typer
 
 from offchain.cli.base import app
 from offchain.cli.inputs import IndexName, MarketPath, folder_of, open_market, open_rules, write_file
-from offchain.cli.output import Json, emit, say
+from offchain.cli.output import Json, counter, emit, say
 from offchain.cli.results import CostBps, End, NoImpact, Start, cost_model, first_day
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def sweep(
 
     Example: ballast sweep LC10 --set universe.top=5,10,20 --set rebalance.calendar=weekly,monthly --jobs 2 --journal lc10.jsonl
     """
-    import sys
 
     from offchain.backtest.sweep import MEASURES, grid
     from offchain.backtest.sweep import sweep as run_sweep
@@ -64,20 +63,21 @@ def sweep(
     variants = grid(axes)
     begin = first_day(opened, market, start)
     say(f"{spec.symbol}: {len(variants)} variants from {begin[:10]}")
-    found = run_sweep(
-        spec,
-        market,
-        variants,
-        start=begin,
-        end=end or None,
-        costs=cost_model(cost_bps, no_impact=no_impact),
-        jobs=jobs,
-        cluster=cluster,
-        journal=Path(journal) if journal else None,
-        shows_progress=sys.stderr.isatty(),
-        folder=folder_of(index),
-        records=opened.records if opened.asks_governor else None,
-    )
+    with counter("variants") as advance:
+        found = run_sweep(
+            spec,
+            market,
+            variants,
+            start=begin,
+            end=end or None,
+            costs=cost_model(cost_bps, no_impact=no_impact),
+            jobs=jobs,
+            cluster=cluster,
+            journal=Path(journal) if journal else None,
+            on_done=advance,
+            folder=folder_of(index),
+            records=opened.records if opened.asks_governor else None,
+        )
     if not found.trials:
         raise BallastError(f"none of {len(variants)} variants has a result; the first: {found.outcomes[0].problem}")
     table = found.table(by=by)
