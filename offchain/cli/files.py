@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offchain.cli.base import app
-from offchain.cli.inputs import open_index, read_file, write_file
+from offchain.cli.inputs import folder_of, open_index, read_file, write_file
 from offchain.cli.output import DIFFERS, REFUSED, Json, emit, say
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def check(
     rows: list[dict[str, object]] = []
     for file in files:
         try:
-            rows.append({"file": file, "ok": True, **_identity(open_index(file)), "problems": []})
+            rows.append({"file": file, "ok": True, **_identity(open_index(file), folder_of(file)), "problems": []})
         except SpecError as error:
             rows.append({"file": file, "ok": False, "problems": list(error.problems)})
     emit(rows, lambda: "\n".join(_checked_line(row) for row in rows), as_json=as_json)
@@ -104,7 +104,8 @@ def indexes(as_json: Json = False) -> None:
 
     specs = {path: find_spec(path) for path in index_files().values()}
     documents = [
-        {"file": path, **_identity(spec), "description": spec.index.description} for path, spec in specs.items()
+        {"file": path, **_identity(spec, folder_of(path)), "description": spec.index.description}
+        for path, spec in specs.items()
     ]
 
     def text() -> str:
@@ -140,7 +141,7 @@ def methodology(
 
     if index:
         spec = open_index(index)
-        text = methodology_page(spec)
+        text = methodology_page(spec, folder=folder_of(index))
         emit({"symbol": spec.symbol, "spec_hash": spec.spec_hash, "markdown": text}, text, as_json=as_json)
         return
     if write:
@@ -208,13 +209,13 @@ def _profile_keys(profile: str, spec: IndexSpec) -> dict[str, str]:
     return keys
 
 
-def _identity(spec: IndexSpec) -> dict[str, object]:
+def _identity(spec: IndexSpec, folder: Path) -> dict[str, object]:
     from offchain.spec.family import family
 
     return {
         "symbol": spec.symbol,
         "name": spec.name,
-        "family": family(spec),
+        "family": family(spec, folder=folder),
         "spec_hash": spec.spec_hash,
         "scheme": spec.weights.scheme,
         "top": spec.universe.top,

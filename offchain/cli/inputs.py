@@ -115,11 +115,11 @@ def records_of(name: str) -> Records:
     return open_rules(name).records if rules.votes == GOVERNOR else load_records(rules, folder=folder_of(name))
 
 
-def folder_of(index: str) -> Path:
+def folder_of(index: str | Path) -> Path:
     """Where the paths in an index file begin."""
-    from offchain.spec.load import INDEXES
+    from offchain.spec import load
 
-    return Path(index).resolve().parent if Path(index).suffix == ".toml" else INDEXES
+    return load.folder_of(index)
 
 
 def moment(market: Market, text: str) -> datetime:

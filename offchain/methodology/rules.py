@@ -34,7 +34,7 @@ from offchain.methodology.decision import Decision
 from offchain.methodology.inputs import Inputs
 from offchain.rebalance import is_reconstitution
 from offchain.signals.outcome import SignalSet
-from offchain.spec.load import INDEXES, PathText, find_spec
+from offchain.spec.load import INDEXES, PathText, find_spec, folder_of, open_sleeves
 from offchain.spec.model import IndexSpec
 from offchain.steps import Weighing
 from offchain.universe.records import GOVERNOR, Records, load_records
@@ -60,15 +60,17 @@ class Methodology:
         self.spec = spec
         self.model = model or signals.model_for(spec.signals, folder)
         self._folder, self._records = folder, records
-        self.sleeves = {row.index: Methodology.open(_place(row.index, folder), records=records) for row in spec.sleeves}
+        self.sleeves = {
+            name: Methodology(sleeve, folder=place, records=records)
+            for name, (sleeve, place) in open_sleeves(spec, folder=folder).items()
+        }
 
     @classmethod
     def open(
         cls, name: PathText, *, model: signals.Model | signals.Versions | None = None, records: Records | None = None
     ) -> Methodology:
         """Of a shipped index by its symbol, or of the file at a path; its own files are looked for beside it."""
-        folder = Path(name).resolve().parent if Path(name).suffix == ".toml" else INDEXES
-        return cls(find_spec(name), folder=folder, model=model, records=records)
+        return cls(find_spec(name), folder=folder_of(name), model=model, records=records)
 
     @cached_property
     def needs(self) -> Needs:
@@ -353,7 +355,12 @@ class Methodology:
             asked.signals,
             top=self.spec.risk.rotation_top,
         )
-        return _union(decided, weighed), weighed
+        silent = tuple(
+            f"{name}: its limits on change (turnover, steps) do not act inside {self.spec.symbol}"
+            for name, rules in self.sleeves.items()
+            if rules.remembers
+        )
+        return _union(decided, weighed), replace(weighed, findings=(*weighed.findings, *silent))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,11 +385,6 @@ class _Asked:
 def verify(decision: Decision, source: Market | Inputs | MarketSnapshot, *, spec: IndexSpec) -> None:
     """Recomputes `decision` by the rules of `spec`; raises DecisionMismatch naming each difference."""
     Methodology(spec).verify(decision, source)
-
-
-def _place(index: str, folder: Path) -> PathText:
-    """Of an index that another one names: a symbol as it is, a path from the folder of that other one."""
-    return folder / index if index.endswith(".toml") else index
 
 
 def _held(holdings: Holdings) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from offchain.pages import LEFT, Table, table_markdown
 from offchain.research.statements import ADVICE, PAST, RISK
 from offchain.spec import IndexSpec, find_spec, index_files
 from offchain.spec.family import FAMILIES, family
+from offchain.spec.load import INDEXES
 from offchain.spec.model import SECTIONS, Component
 from offchain.spec.rebalance_rules import RebalanceRules
 from offchain.spec.risk_rules import RiskRules
@@ -87,8 +88,9 @@ RANK_WORDS = {
 }
 
 
-def methodology_page(spec: IndexSpec) -> str:
-    """The page, in Markdown. The same spec gives the same text."""
+def methodology_page(spec: IndexSpec, *, folder: Path = INDEXES) -> str:
+    """The page, in Markdown. The same spec gives the same text. `folder`: where the paths in its file begin."""
+    kind = family(spec, folder=folder)
     hashed = json.loads(spec.to_json())["spec"]
     parts = [
         f"# {spec.name} ({spec.symbol})",
@@ -96,7 +98,7 @@ def methodology_page(spec: IndexSpec) -> str:
         _list(
             (
                 f"Methodology hash: `{spec.spec_hash}`",
-                f"Family: {family(spec)}: {FAMILIES[family(spec)]}",
+                f"Family: {kind}: {FAMILIES[kind]}",
                 f"Benchmarks: {', '.join(spec.index.benchmarks) or 'none'}, and its passive twin: the same coins by "
                 "market capitalisation, without signals or risk rules",
                 "Returns and risk: a year has 365 days, days end at 00:00 UTC, prices in US dollars",

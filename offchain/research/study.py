@@ -33,8 +33,8 @@ from offchain.market.snapshot import Time, as_utc
 from offchain.methodology import Methodology
 from offchain.risk.stress import Liquidity
 from offchain.risk.tables import Cell, risk_table
-from offchain.spec import IndexSpec, find_spec
-from offchain.spec.load import INDEXES
+from offchain.spec import IndexSpec
+from offchain.spec.load import INDEXES, open_sleeves
 from offchain.spec.weight_rules import WeightRules
 from offchain.universe.records import Records
 
@@ -175,8 +175,7 @@ def passive_twin(spec: IndexSpec, *, folder: Path = INDEXES) -> IndexSpec | None
     """
     if spec.sleeves:
         cores = [row.index for row in spec.sleeves if row.role == "core"]
-        own = len(cores) == 1 and cores[0].endswith(".toml")
-        return find_spec(folder / cores[0] if own else cores[0]) if len(cores) == 1 < len(spec.sleeves) else None
+        return open_sleeves(spec, folder=folder)[cores[0]][0] if len(cores) == 1 < len(spec.sleeves) else None
     cap = spec.weights.max_weight
     has_room = cap * spec.universe.top >= ROOM
     weights = WeightRules(

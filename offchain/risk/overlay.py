@@ -37,7 +37,7 @@ def uses_held(rules: RiskRules) -> bool:
 
 def uses_levels(rules: RiskRules) -> bool:
     """Whether the answer depends on the index's own levels."""
-    return rules.stop_loss > 0 or rules.drawdown_limit > 0
+    return rules.reads_levels
 
 
 def names(rules: RiskRules) -> tuple[str, ...]:

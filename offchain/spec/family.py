@@ -7,7 +7,9 @@ smart     signals choose the coins or weigh them
 
 from __future__ import annotations
 
-from offchain.spec.load import find_spec
+from pathlib import Path
+
+from offchain.spec.load import INDEXES, open_sleeves
 from offchain.spec.model import IndexSpec
 
 FAMILIES = {
@@ -17,11 +19,13 @@ FAMILIES = {
 }
 
 
-def family(spec: IndexSpec) -> str:
-    """One of FAMILIES. An index of indexes is passive only while all of them are."""
+def family(spec: IndexSpec, *, folder: Path = INDEXES) -> str:
+    """One of FAMILIES. An index of indexes is passive only while all of them are. `folder`: where the paths in its file begin."""
     if _is_led_by_signals(spec):
         return "smart"
-    return "hybrid" if _follows_the_market(spec) or any(_is_active(row.index) for row in spec.sleeves) else "passive"
+    sleeves = open_sleeves(spec, folder=folder).values()
+    is_active = any(family(sleeve, folder=place) != "passive" for sleeve, place in sleeves)
+    return "hybrid" if is_active or _follows_the_market(spec) else "passive"
 
 
 def _is_led_by_signals(spec: IndexSpec) -> bool:
@@ -39,7 +43,3 @@ def _follows_the_market(spec: IndexSpec) -> bool:
     levers = (risk.volatility_target, risk.drawdown_limit, risk.stop_loss, risk.trim_above, risk.rotation_top)
     is_moved = any(lever > 0 for lever in levers) or risk.shift != "off" or risk.mode != "aggressive"
     return is_moved or "signal" in spec.rebalance.triggers
-
-
-def _is_active(index: str) -> bool:
-    return family(find_spec(index)) != "passive"

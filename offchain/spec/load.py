@@ -51,6 +51,43 @@ def find_spec(name: PathText) -> IndexSpec:
     raise SpecError(str(name), [f"no such index; shipped are {', '.join(shipped)}, or give a .toml path.{near}"])
 
 
+def folder_of(name: PathText) -> Path:
+    """Where the paths in an index file begin: beside the file of that name, for a shipped index beside the shipped ones."""
+    return Path(name).resolve().parent if Path(name).suffix == ".toml" else INDEXES
+
+
+def open_sleeves(spec: IndexSpec, *, folder: Path = INDEXES) -> dict[str, tuple[IndexSpec, Path]]:
+    """{name in [[sleeves]]: (that index, where its own paths begin)}; `folder`: where the paths of `spec` begin.
+
+    Raises SpecError for a file that is not there, for an index that is inside itself, and for a sleeve that stops by its
+    own level, which an index inside another does not have.
+    """
+    return _open_sleeves(spec, folder, ())
+
+
+def _open_sleeves(spec: IndexSpec, folder: Path, above: tuple[Path, ...]) -> dict[str, tuple[IndexSpec, Path]]:
+    found = {}
+    for row in spec.sleeves:
+        name = folder / row.index if row.index.endswith(".toml") else row.index
+        place = Path(name).resolve() if isinstance(name, Path) else index_files().get(name.casefold(), Path(name))
+        if place in above:
+            raise SpecError(
+                str(place), [f'sleeves: "{spec.symbol}" is inside itself through it: name another index there']
+            )
+        sleeve = find_spec(name)
+        if sleeve.risk.reads_levels:
+            raise SpecError(
+                str(place),
+                [
+                    f'"{sleeve.symbol}" stops by its own level (risk.drawdown_limit, risk.stop_loss), which it does not have '
+                    f'as a sleeve of "{spec.symbol}": write the stop into [risk] of "{spec.symbol}", or name another index'
+                ],
+            )
+        _open_sleeves(sleeve, folder_of(name), (*above, place))
+        found[row.index] = (sleeve, folder_of(name))
+    return found
+
+
 def index_files() -> dict[str, Path]:
     """Shipped index files by lower-case name."""
     return {path.stem.casefold(): path for path in sorted(INDEXES.glob("*.toml"))}

@@ -284,6 +284,11 @@ class RiskRules:
         return tuple(sorted(name for name, _ in self.stable))
 
     @property
+    def reads_levels(self) -> bool:
+        """Whether the answer depends on the index's own levels."""
+        return self.stop_loss > 0 or self.drawdown_limit > 0
+
+    @property
     def asks_for_stable(self) -> tuple[str, ...]:
         """Keys of the rules that can move something to the stable side."""
         on = {

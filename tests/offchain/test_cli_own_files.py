@@ -2,7 +2,8 @@
 
 sweep      reads the files beside the index file; other files there are other variants
 compare    the same; two files of one symbol; a file with itself is refused
-sleeves    a path in [[sleeves]] begins at the index file
+sleeves    a path in [[sleeves]] begins at the index file; an index inside itself and a sleeve with a stop are refused;
+           a sleeve's limits on change do not act, and the decision says so
 """
 
 from __future__ import annotations
@@ -149,6 +150,44 @@ def test_sleeve_of_ones_own_is_looked_for_beside_the_index_file(mine: Path, synt
     assert decided["target_weights"]
     shown = run("report", str(whole), "--quick", "--out", str(mine.parent / "out"), *SPAN, *MARKET)
     assert shown.exit_code == 0, shown.stderr
+
+
+def sleeved(folder: Path, name: str, inside: str, *more: str) -> Path:
+    file = folder / f"{name}.toml"
+    head = f'[index]\nname = "{name}"\nsymbol = "{name.upper()}"\n[universe]\ntop = 5\n'
+    file.write_text(head + f'[[sleeves]]\nindex = "{inside}"\npart = 1.0\n' + "\n".join(more))
+    return file
+
+
+@pytest.mark.parametrize("command", ["check", "decide", "methodology"])
+def test_an_index_inside_itself_is_one_clear_error(tmp_path: Path, command: str) -> None:
+    """U16: through another file, from any command; nothing runs until the stack is full."""
+    one = sleeved(tmp_path, "one", "two.toml")
+    sleeved(tmp_path, "two", "one.toml")
+    words = [command, str(one), *(["2025-02-03", *MARKET] if command == "decide" else [])]
+    said = run(*words)
+    assert said.exit_code == 1
+    assert "is inside itself through it" in said.stderr + said.stdout
+
+
+def test_a_sleeve_that_stops_by_its_own_level_is_refused(tmp_path: Path) -> None:
+    """A11: a stop that could never act is no stop; in the index itself it does."""
+    stop = "[risk]\nstable = { usd-coin = 1.0 }\nstop_loss = 0.2\n"
+    inner = sleeved(tmp_path, "inner", "LC10", stop)
+    assert run("check", str(inner)).exit_code == 0
+    outer = sleeved(tmp_path, "outer", "inner.toml")
+    said = run("decide", str(outer), "2025-02-03", *MARKET)
+    assert said.exit_code == 1
+    assert '"INNER" stops by its own level' in said.stderr and 'write the stop into [risk] of "OUTER"' in said.stderr
+
+
+def test_a_decision_says_that_a_sleeve_s_limits_on_change_do_not_act(tmp_path: Path, synthetic: Market) -> None:
+    """A8: ERC10 moves at most 30 % by itself; inside another index it cannot tell its own part of what is held."""
+    rules = Methodology.open(sleeved(tmp_path, "outer", "ERC10"))
+    findings = rules.decide(synthetic, "2025-02-03", {"bitcoin": 1.0}).findings
+    assert "ERC10: its limits on change (turnover, steps) do not act inside OUTER" in findings
+    plain = Methodology.open(sleeved(tmp_path, "plain", "LC10"))
+    assert not any("limits on change" in said for said in plain.decide(synthetic, "2025-02-03").findings)
 
 
 def test_index_whose_holders_vote_on_a_chain_uses_what_they_voted_everywhere(mine: Path, synthetic: Market) -> None:
