@@ -151,8 +151,7 @@ def schedule_registration(w3: Web3, signer: Signer, core: Core, authority: str, 
     manager, contract = at(w3, access_manager(), authority), core.contract(w3, "registry")
     call = contract.functions.register(first.as_tuple(), rules.as_tuple())
     data = contract.encode_abi("register", [first.as_tuple(), rules.as_tuple()])
-    allowed, delay = manager.functions.canCall(address_of(signer), core.registry, data[:10]).call()
-    if allowed or delay == 0:  # without a role the contract says so itself
+    if not _has_to_wait(manager, signer, core.registry, data):
         send(w3, signer, call)
         return 0
     send(w3, signer, manager.functions.schedule(core.registry, data, 0))
@@ -170,17 +169,17 @@ def execute_registration(w3: Web3, signer: Signer, core: Core, authority: str, d
 
 
 def bind(w3: Web3, signer: Signer, core: Core, authority: str, index: str, source: str) -> int:
-    """Binds the plans of an index to the weights that `source` executes, as its governor; NOBODY frees them. Returns 0 once it is done. Where the governor's actions wait, the first call schedules and returns {s} when a
-    second one can execute it.
+    """Binds the plans of an index to the weights that `source` executes, as its governor; NOBODY frees them.
+
+    Returns 0 once it is done. Where the governor's actions wait, the first call schedules and returns {s} when a second
+    one can execute it.
     """
     manager, rebalancer = at(w3, access_manager(), authority), core.contract(w3, "rebalancer")
     data = rebalancer.encode_abi("setWeightSource", [index, source])
-    governor = address_of(signer)
-    allowed, delay = manager.functions.canCall(governor, core.rebalancer, data[:10]).call()
-    if allowed or delay == 0:  # without a role the contract says so itself
+    if not _has_to_wait(manager, signer, core.rebalancer, data):
         send(w3, signer, rebalancer.functions.setWeightSource(index, source))
         return 0
-    operation = manager.functions.hashOperation(governor, core.rebalancer, data).call()
+    operation = manager.functions.hashOperation(address_of(signer), core.rebalancer, data).call()
     ready_at = int(manager.functions.getSchedule(operation).call())
     if ready_at == 0:
         send(w3, signer, manager.functions.schedule(core.rebalancer, data, 0))
@@ -242,6 +241,12 @@ def recorded_volatilities(w3: Web3, address: str, tokens: Sequence[str], last_da
 
 
 # --- internals --------------------------------------------------------------------------------------------------------
+
+
+def _has_to_wait(manager: Any, signer: Signer, target: str, data: str) -> bool:
+    """Whether this call of the governor has to be scheduled. Without a role it has not: the contract then says no itself."""
+    allowed, delay = manager.functions.canCall(address_of(signer), target, data[:10]).call()
+    return not allowed and int(delay) != 0
 
 
 def _logs(event: Any, core: Core, wanted: Mapping[str, object]) -> list[dict[str, Any]]:
