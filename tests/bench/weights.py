@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -30,6 +31,7 @@ from offchain.weights.risk_parity import equal_risk, risk_contributions
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PEER_ENVIRONMENT = ROOT / "build" / "peers"
+BUILT = "built-from.txt"  # written last: an environment without it was cut short
 PEER_TIMEOUT = 600  # {s}
 DAYS = 1500
 SIZES = (10, 100, 1000)
@@ -57,15 +59,18 @@ def measure() -> Iterator[dict[str, object]]:
 
 
 def make_peers(requirements: str = "peers.txt") -> Path:
-    """The python of the peers' environment, built when it is not there. Needs uv and a package index."""
-    place = PEER_ENVIRONMENT if requirements == "peers.txt" else PEER_ENVIRONMENT.with_name(Path(requirements).stem)
-    python = place / "bin" / "python"
-    if not python.exists():
+    """The python of the peers' environment, built when it is not there or not whole. Needs uv and a package index."""
+    place = PEER_ENVIRONMENT.with_name(Path(requirements).stem)
+    python, wanted = place / "bin" / "python", (HERE / requirements).read_text(encoding="utf-8")
+    built = place / BUILT
+    if not built.is_file() or built.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(place, ignore_errors=True)
         uv = str(next((ROOT / ".toolchain" / "uv").glob("**/bin/uv"), "uv"))
         subprocess.run([uv, "venv", "-q", "--python", "3.11", str(place)], check=True)
         subprocess.run(
             [uv, "pip", "install", "-q", "--python", str(python), "-r", str(HERE / requirements)], check=True
         )
+        built.write_text(wanted, encoding="utf-8")
     return python
 
 
@@ -95,7 +100,7 @@ def _equal_risk_rows(count: int) -> Iterator[dict[str, object]]:
 
 def _peer_rows(daily: np.ndarray, covariance: np.ndarray, count: int) -> Iterator[dict[str, object]]:
     python = PEER_ENVIRONMENT / "bin" / "python"
-    if not python.exists():
+    if not (PEER_ENVIRONMENT / BUILT).is_file():
         note = "not measured: build them with tests.bench.weights.make_peers"
         yield _row("equal risk", count, "peers", None, None, note)
         return
