@@ -27,16 +27,16 @@ is the first read of a slot (2,100) to whoever reads. The shares sum to the gas 
 Three things cost what the goals did not foresee, and each buys something:
 
 - **Two genuine price reads a trade.** The rebalancer's floor and the guard's valuation stand on prices read now, through
-  Chainlink's own proxy: two contracts, six slots and the checks of age, clamp and phase for each token.
+  Chainlink's own proxy and aggregator, with the checks of age, clamp and phase for each token.
 - **Roles from outside.** The index's own AccessManager answers who may call; no key of ours is in the contracts.
 - **A guard that does not trust the rebalancer.** It values the exchange by itself and keeps its two budgets in its own slots,
   so that a mistake in the plan arithmetic cannot cost more than G2 says.
 
 A fill pays for two more: auctions live in a contract of their own, because together with plans they would not fit into the size
-limit of a contract, so a fill asks for the plan and settles through a second hop (about 40,000). And an index costs about
-4.7 million gas to create before its first component, because each one is a whole contract of its own: there is no proxy or
-shared implementation behind it that somebody could change (G7). What has not been done: reading the target and the noted price
-of a plan as one word, and skipping the read of claims of tokens that have none (about 4,500 a trade, 2,600 a token of a plan).
+limit of a contract, so a fill asks for the plan and settles through a second hop (`livePlanOf` and `settle` below). And
+creating an index stores a whole contract, 200 gas for each byte of its code: there is no proxy or shared implementation behind
+it that somebody could change (G7). What has not been done: reading the target and the noted price of a plan as one word, and
+skipping the read of claims of tokens that have none (`claimsOwed` below).
 """
 
 
