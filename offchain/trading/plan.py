@@ -19,7 +19,7 @@ from offchain.canonical import canonical_json, keccak_hex
 from offchain.errors import KeeperError
 from offchain.reference.budget_math import fraction_up
 from offchain.reference.constants import PPM
-from offchain.reference.trade_math import min_buy, value_down, value_up
+from offchain.reference.trade_math import max_sell, min_buy, value_down, value_up
 from offchain.trading.cost import Cost, expected_cost, gas_cost, in_bps
 from offchain.trading.pools import NoQuote, Pool
 from offchain.trading.routes import Pools, Route, best_route, quote_route
@@ -92,6 +92,10 @@ class Rules:
     def floor(self, amount: int, sell: Position, buy: Position) -> int:
         """{tok} the contract demands for `amount`."""
         return min_buy(amount, sell.price, buy.price, self.floor_ppm)
+
+    def most_for(self, bought: int, sell: Position, buy: Position) -> int:
+        """{tok} the contract lets us sell for `bought`."""
+        return max_sell(bought, sell.price, buy.price, self.floor_ppm)
 
     def gas_cost(self, gas: int) -> int:
         """{nUSD}"""
@@ -385,15 +389,25 @@ class _Book:
         return _Sized(trade=trade, buy_price=buy.price)
 
     def _within_loss(self, sized: _Sized, sell: Position, buy: Position) -> _Sized:
-        """The same trade, small enough for what is left of the loss budget."""
-        need = sized.worst_loss(self.rules.budget_nav)
+        """The same trade, small enough for what is left of the loss budget.
+
+        Where units of the bought token are coarse, what rounding loses does not shrink with the trade: the size is then
+        cut again, to what the contract lets us sell for the units that come.
+        """
+        nav, need = self.rules.budget_nav, sized.worst_loss(self.rules.budget_nav)
         self._postpone(self.rules.loss, self.loss_left, need)
-        amount = sized.trade.sell_amount * self.loss_left // need
-        if value_down(amount, sell.price) < self._least(sell):
-            raise NoQuote(
-                f"the loss budget has {format_weight(self.loss_left)} of NAV left, the trade may cost {format_weight(need)}"
-            )
-        return self._trade(sell, buy, amount)
+        smaller = sized
+        for _ in range(SEARCH_STEPS):
+            bearable = smaller.trade.sell_amount * self.loss_left // max(1, smaller.worst_loss(nav))
+            amount = min(bearable, self.rules.most_for(smaller.trade.expected_buy, sell, buy))
+            if value_down(amount, sell.price) < self._least(sell):
+                break
+            smaller = self._trade(sell, buy, amount)
+            if smaller.pays_floor and smaller.worst_loss(nav) <= self.loss_left:
+                return smaller
+        raise NoQuote(
+            f"the loss budget has {format_weight(self.loss_left)} of NAV left, the trade may cost {format_weight(need)}"
+        )
 
     def _postpone(self, budget: Budget, left: int, need: int) -> None:
         at = replace(budget, left=left).free_at(need, self.rules.now)
@@ -482,6 +496,11 @@ class _Sized:
 
     trade: Trade
     buy_price: int
+
+    @property
+    def pays_floor(self) -> bool:
+        """Whether the pools pay what the contract demands."""
+        return self.trade.expected_buy >= self.trade.floor
 
     def worst_loss(self, nav: int) -> int:
         """D18 of NAV if no more than `min_buy` comes back."""

@@ -11,6 +11,7 @@ plan_trades
     chooses the cheaper of two venues
     keeps cool-downs: a token's second trade starts later
     stays within the budgets, and says when the rest can go on
+    stays within them too where a unit of the bought token is worth dollars
     does not trade for less than its gas
     is the same for the same inputs in any order
     follows preferred pairs first
@@ -272,6 +273,27 @@ def test_surplus_above_what_there_is_is_refused() -> None:
     broken = replace(position("A", has=10, target=0), available=1)
     with pytest.raises(KeeperError, match="exceeds"):
         plan_trades([broken], pools(), rules())
+
+
+@pytest.mark.parametrize(("max_trade", "depth"), [(25_324, 8_092_294.0), (1_000, 618_149_513.7), (1_000, 8_092_294.0)])
+def test_loss_budget_holds_where_units_are_coarse(max_trade: int, depth: float) -> None:
+    """G is sold in whole units of 7 USD: what is lost to rounding does not shrink with the trade."""
+    holdings = {
+        "A": (146.78, 0),
+        "D": (101_761.0, 0),
+        "F": (208.72, 74.68),
+        "G": (18_935.0, 75_077.2),
+        "H": (209_378.5, 0),
+    }
+    positions = [position(symbol, has=has, target=target) for symbol, (has, target) in holdings.items()]
+    for left in range(0, WAD // 50_000, WAD // 2_000_000):
+        bounds = rules(
+            max_trade=max_trade * USD,
+            min_trade=1 * USD,
+            floor_ppm=971_596,
+            loss=Budget(left=left, capacity=WAD // 200, window=86_400),
+        )
+        check_bounds(plan_trades(positions, pools(usd=depth), bounds), positions, bounds)
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
