@@ -28,7 +28,7 @@ test-fast:       ## the tests that need no chain, in seconds
 bench:           ## measure gas and the engine beside limits, peers and goals; writes JSON and tables
 	@$(PYTHON) run.py bench
 
-fuzz:            ## the state machines of tests/properties for long, and every planted bug (hours)
+fuzz:            ## random tests and state machines for long, and every planted bug (hours)
 	@$(PYTHON) run.py fuzz
 
 adversary:       ## hostile agents on a local chain, thirty days each, against the loss bound (ARGS="stolen-key --days 5")

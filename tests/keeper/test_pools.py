@@ -36,6 +36,7 @@ from offchain.trading.pools import (
     tick_at,
 )
 from offchain.trading.routes import best_route, find_routes, quote_route
+from tests.fuzz import LONG, examples
 from tests.keeper.support import Fund
 
 TRADER = 5
@@ -130,7 +131,7 @@ def test_v3_refuses_to_quote_beyond_the_ticks_it_has_read(fund: Fund) -> None:
         quote(pool, sell=pool.token0, amount=2**120)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None, derandomize=not LONG)
 @given(st.integers(MIN_TICK, MAX_TICK - 1))
 def test_ticks_and_prices_are_inverse(tick: int) -> None:
     price = sqrt_price_at(tick)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
 from offchain.market import Market, load_market, synthetic_market
 from offchain.market.files import DATA_VARIABLE, market_folder
 from offchain.methodology import Methodology
 from offchain.spec import IndexSpec, find_spec
+from tests.fuzz import load_profile
 
-# no deadline: several programs share the processor
-settings.register_profile("offchain", deadline=None, max_examples=60)
-settings.load_profile("offchain")
+load_profile()
 
 
 @pytest.fixture(scope="session")

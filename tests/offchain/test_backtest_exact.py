@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from offchain.backtest.exact import LARGEST_SUM, capped_weights, whole_cents
 from offchain.errors import InfeasibleWeights, UnitError
 from offchain.weights.limits import limit_weights
+from tests.fuzz import examples
 
 WAD = 10**18
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(st.integers(1, 10**13), min_size=1, max_size=40), st.integers(0, 10**18), st.integers(1, 10), st.booleans()
 )

@@ -24,6 +24,7 @@ from offchain.reference.constants import D27, WAD, YEAR
 from offchain.reference.model import IndexModel, PlainToken
 from offchain.spec import IndexSpec
 from offchain.spec.rebalance_rules import RebalanceRules
+from tests.fuzz import examples
 
 getcontext().prec = 60
 DAY = 86_400
@@ -46,7 +47,7 @@ def twin(terms: Terms, shares: int) -> IndexModel:
     return model
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.tuples(st.sampled_from(["mint", "redeem", "wait"]), st.integers(1, 10**21), st.integers(0, 40 * DAY)),

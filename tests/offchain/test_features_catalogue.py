@@ -47,6 +47,7 @@ from offchain.features.windows import natural_log, significant
 from offchain.market import Market
 from offchain.market.fields import PANELS, SERIES
 from offchain.market.history import Floats, History, Needs
+from tests.fuzz import examples
 
 
 def test_the_catalogue_has_at_least_eighty_data_points_in_every_group() -> None:
@@ -76,7 +77,7 @@ def test_what_is_read_is_what_is_declared(name: str) -> None:
     assert short.missing[name] == f"needs {feature.lookback} days, the history has {feature.lookback - 1}"
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.integers(min_value=1, max_value=LONGEST + DAYS))
 def test_a_prefix_gives_the_prefix_bit_for_bit(stop: int) -> None:
     """D13: nothing in the catalogue looks ahead: f(x[:k]) = f(x)[:k] for all of it at a random cut."""
@@ -370,7 +371,7 @@ def dirty(seed: int, days: int = 150) -> History:
     return built(panels, series)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(st.integers(min_value=0, max_value=10**6), st.integers(min_value=1, max_value=150))
 def test_a_prefix_of_dirty_data_gives_the_prefix_too(seed: int, stop: int) -> None:
     """D12, D13: holes, zeros and jumps included, for all rows of all features that 150 days are enough for."""

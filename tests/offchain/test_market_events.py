@@ -26,6 +26,7 @@ from offchain.errors import MarketDataError
 from offchain.market import Market, load_market
 from offchain.market.events import KINDS, Event, carry, events_between, gone_at, in_order, load_events
 from offchain.spec.rebalance_rules import RebalanceRules
+from tests.fuzz import examples
 
 TOML = """
 [[event]]
@@ -459,7 +460,7 @@ def seen(market: Market, t: datetime) -> tuple[str, str]:
 
 
 @given(PRICES, EVENTS, st.integers(3, DAYS - 1), st.sampled_from([0.001, 3.0, 1e6]))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_with_events_too_nothing_after_t_changes_anything_at_t(
     prices: list[list[float]], events: list[Event], row: int, factor: float
 ) -> None:
@@ -477,7 +478,7 @@ def test_with_events_too_nothing_after_t_changes_anything_at_t(
 
 
 @given(PRICES, EVENTS, st.permutations("abcd"))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_with_events_too_the_order_of_rows_changes_nothing(
     prices: list[list[float]], events: list[Event], names: list[str]
 ) -> None:

@@ -21,6 +21,7 @@ from offchain.errors import DecisionMismatch, EmptyUniverse, InfeasibleWeights
 from offchain.market import Market, MarketSnapshot
 from offchain.methodology import Decision, Methodology, verify
 from offchain.spec import IndexSpec, parse_spec
+from tests.fuzz import examples
 
 T = "2024-02-15"
 RULES = """
@@ -211,7 +212,7 @@ def test_decide_at_t_is_bit_identical_whatever_happens_after(rules: Methodology,
     assert rules.decide(other, T, ["uniswap"]).to_json() == rules.decide(market, T, ["uniswap"]).to_json()
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.integers(min_value=0, max_value=2**32 - 1))
 def test_decide_does_not_depend_on_the_order_of_rows_or_columns(seed: int) -> None:
     frame = daily_frame(days=50)
@@ -221,7 +222,7 @@ def test_decide_does_not_depend_on_the_order_of_rows_or_columns(seed: int) -> No
     assert rules.decide(Market.from_frame(shuffled), T).to_json() == rules.decide(Market.from_frame(frame), T).to_json()
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.integers(min_value=0, max_value=2**32 - 1), st.integers(min_value=5, max_value=45))
 def test_decide_on_noisy_dirty_data_never_sees_the_future(seed: int, day: int) -> None:
     dice = np.random.default_rng(seed)

@@ -40,6 +40,7 @@ from offchain.signals.learning import Learner, fit
 from offchain.signals.null import shuffled
 from offchain.signals.targets import BEARISH, BULLISH, NEUTRAL, UNKNOWN, excess_returns, terciles, volatility_tenths
 from offchain.signals.training import TrainingRules, prepare, train, walk_forward
+from tests.fuzz import examples
 
 FEATURES = ("momentum_30d", "momentum_14d", "rsi_14", "volatility_30d", "drawdown_30d")
 QUICK = TrainingRules(
@@ -127,7 +128,7 @@ def test_volatility_tenths_rank_the_coins_and_look_back_only() -> None:
     embargo=st.integers(1, 10),
     stride=st.integers(1, 7),
 )
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 def test_folds_know_no_outcome_before_its_time(
     days: int, first: int, test_days: int, window: int, calibration: int, reach: int, embargo: int, stride: int
 ) -> None:

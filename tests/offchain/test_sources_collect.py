@@ -35,6 +35,7 @@ from offchain.sources import (
     replay,
 )
 from offchain.sources.source import Rows, midnight
+from tests.fuzz import examples
 
 FIRST = date(2025, 1, 1)
 LAST = date(2025, 1, 8)
@@ -122,7 +123,7 @@ def test_three_sources_the_median_counts_against_a_price_out_of_line(tmp_path: P
 
 
 @given(st.lists(st.floats(1.0, 1e6), min_size=3, max_size=7), st.floats(1e-9, 1e12), st.integers(0, 6))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_one_source_alone_never_moves_the_price_beyond_what_others_say(
     tmp_path_factory: pytest.TempPathFactory, prices: list[float], lie: float, liar: int
 ) -> None:
@@ -329,7 +330,7 @@ def changed_after(said: Said, row: int, factor: float) -> Said:
 
 
 @given(st.lists(SAID, min_size=1, max_size=4), LINE, st.integers(2, 6), st.floats(0.01, 100.0))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_what_comes_after_t_changes_nothing_at_t(
     tmp_path_factory: pytest.TempPathFactory, said: list[Said], line: list[float], row: int, factor: float
 ) -> None:
@@ -346,7 +347,7 @@ def test_what_comes_after_t_changes_nothing_at_t(
 
 
 @given(SAID, st.permutations(COINS), st.randoms(use_true_random=False))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_the_order_of_rows_and_ids_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, said: Said, ids: list[str], dice: random.Random
 ) -> None:

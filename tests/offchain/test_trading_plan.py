@@ -33,6 +33,7 @@ from offchain.trading.plan import Budget, Position, Rules, TradePlan, plan_trade
 from offchain.trading.pools import Pool, V2Pool
 from offchain.trading.routes import quote_route
 from offchain.units import D27, NANO, WAD
+from tests.fuzz import examples
 
 HUB = "0x" + "ee" * 20
 HUB_PRICE = 2000
@@ -321,13 +322,13 @@ bounds_strategy = st.builds(
 depths = st.floats(50_000, 1e9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(baskets, bounds_strategy, depths)
 def test_no_plan_oversells_overshoots_or_passes_a_bound(positions: list[Position], bounds: Rules, depth: float) -> None:
     check_bounds(plan_trades(positions, pools(usd=depth), bounds), positions, bounds)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(baskets, bounds_strategy, st.randoms(use_true_random=False))
 def test_plan_does_not_depend_on_the_order_of_its_inputs(
     positions: list[Position], bounds: Rules, chooser: random.Random
@@ -341,7 +342,7 @@ def test_plan_does_not_depend_on_the_order_of_its_inputs(
     assert set(again.left) == set(plan.left) and again.results == plan.results
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(baskets, depths)
 def test_trades_replayed_on_the_pools_pay_what_was_expected(positions: list[Position], depth: float) -> None:
     venues = pools(usd=depth)
@@ -351,7 +352,7 @@ def test_trades_replayed_on_the_pools_pay_what_was_expected(positions: list[Posi
         venues |= after
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(baskets)
 def test_planning_again_after_the_trades_finds_little_left(positions: list[Position]) -> None:
     """In deep pools one plan does almost all: what a second one would still turn over is below a tenth."""

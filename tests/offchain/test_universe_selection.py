@@ -18,6 +18,7 @@ from market_frames import COINS, change, daily_frame, without
 from offchain.market import CoinFacts, Market, MarketSnapshot
 from offchain.spec.universe_rules import UniverseRules
 from offchain.universe import Universe, classify, select
+from tests.fuzz import examples
 
 LAST = "2024-02-29"
 RULES = UniverseRules(top=3, min_age_days=0, min_volume_usd=1e6)
@@ -192,7 +193,7 @@ def test_select_of_two_coins_with_one_ticker_keeps_the_held_or_the_larger() -> N
     assert chosen.verdict("old-ecash").reason == "same ticker XEC as ecash, which is held or larger"
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.permutations(range(8)), st.sets(st.integers(min_value=0, max_value=7)))
 def test_select_does_not_depend_on_the_order_of_anything(order: list[int], held: set[int]) -> None:
     coins = ranked(*"abcdefgh")

@@ -19,6 +19,7 @@ from offchain.errors import InfeasibleWeights
 from offchain.weights import Limits, fit, limit_weights, project
 from offchain.weights.fitting import NO_GROUP, _guess, _settle, least_turnover
 from offchain.weights.turnover import approach, change_bounds, nearest
+from tests.fuzz import examples
 
 WAD = 10**18
 
@@ -56,7 +57,7 @@ def constraints(limits: Limits) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows), np.array(bounds)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(any_case())
 def test_fit_refuses_exactly_what_a_linear_program_calls_infeasible(case: tuple[list[int], Limits]) -> None:
     """W8: whenever an independent solver finds no weights within caps, floors and groups, we say so, and the reverse."""
@@ -82,7 +83,7 @@ def test_fit_refuses_exactly_what_a_linear_program_calls_infeasible(case: tuple[
             fit(raw, limits)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(any_case())
 def test_fit_breaks_no_limit_by_a_wei(case: tuple[list[int], Limits]) -> None:
     """W8, W11: caps, floors and groups in integers, Σ = 1e18."""
@@ -95,7 +96,7 @@ def test_fit_breaks_no_limit_by_a_wei(case: tuple[list[int], Limits]) -> None:
             assert limits.group_lower[group] <= sum(weights[index] for index in names) <= limits.group_upper[group]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(any_case())
 def test_fit_is_the_nearest_to_raw_in_relative_entropy(case: tuple[list[int], Limits]) -> None:
     """W8: the conditions of optimality of the projection, as exact ratios w / raw: no transfer between two names that both the
@@ -122,7 +123,7 @@ def test_fit_is_the_nearest_to_raw_in_relative_entropy(case: tuple[list[int], Li
             assert Fraction(weights[giver] - few, raw[giver]) <= Fraction(weights[taker] + few, raw[taker])
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(any_case())
 def test_project_is_fit_in_floats(case: tuple[list[int], Limits]) -> None:
     raw, limits = case
@@ -138,7 +139,7 @@ def test_project_is_fit_in_floats(case: tuple[list[int], Limits]) -> None:
         assert np.abs(floats - np.array(fit(raw, limits)) / WAD).max() <= 1e-12
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(any_case(), st.randoms())
 def test_fit_gives_each_name_the_same_in_any_order_and_scale(case: tuple[list[int], Limits], random: object) -> None:
     raw, limits = case
@@ -190,7 +191,7 @@ def test_what_floats_guess_and_integers_prove_is_what_integers_find_alone(groups
         assert answers[0] == answers[1] == fit(raw, limits)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.integers(min_value=1, max_value=10**20), min_size=1, max_size=12), st.integers(1, 4), st.integers(0, 9)
 )
@@ -227,7 +228,7 @@ def held_case(draw: st.DrawFn) -> tuple[list[int], Limits, list[int], int]:
     return fit(raw, limits), limits, limit_weights(before, total=WAD - leaving), leaving
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(held_case())
 def test_nearest_is_within_the_limits_and_no_linear_program_comes_nearer(
     case: tuple[list[int], Limits, list[int], int],
@@ -252,7 +253,7 @@ def test_nearest_is_within_the_limits_and_no_linear_program_comes_nearer(
     assert abs(answer.fun - distance / WAD) <= 1e-6
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(held_case(), st.integers(min_value=1, max_value=WAD))
 def test_approach_uses_the_turnover_it_is_given_and_not_a_wei_more(
     case: tuple[list[int], Limits, list[int], int], most: int

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from offchain.errors import InfeasibleWeights
 from offchain.spec.weight_rules import WeightRules
 from offchain.weights import limit_weights, raw_weights, target_weights
+from tests.fuzz import examples
 
 WAD = 10**18
 
@@ -146,7 +147,7 @@ def test_raw_weights_of_an_unknown_scheme_suggests_one() -> None:
         raw_weights([1], scheme="marketcap")
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.floats(min_value=1e6, max_value=1e13), min_size=4, max_size=30, unique=True))
 def test_target_weights_before_capping_is_the_share_of_market_cap(caps: list[float]) -> None:
     named = {f"coin-{number:02d}": cap for number, cap in enumerate(caps)}

@@ -20,6 +20,7 @@ from offchain.weights.hierarchy import hierarchical, ordered
 from offchain.weights.kernels import compiled
 from offchain.weights.optimal import highest_sharpe, least_variance, most_diversified
 from offchain.weights.risk_parity import equal_risk, risk_contributions
+from tests.fuzz import examples
 
 # Volatilities 10, 20, 30, 40 %; the first two correlate 0.8, the last two −0.5: the four assets of Maillard et al. (2010)
 PUBLISHED = np.array([[1.0, 0.8, 0, 0], [0.8, 1.0, 0, 0], [0, 0, 1.0, -0.5], [0, 0, -0.5, 1.0]]) * np.outer(
@@ -162,7 +163,7 @@ def test_highest_sharpe_where_nothing_gains_is_refused() -> None:
         highest_sharpe(np.eye(3), np.array([-0.1, -0.2, -0.1]))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(bounded(), st.integers(0, 10**6))
 def test_no_independent_optimiser_finds_better_weights(
     case: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int

@@ -21,11 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from offchain.reference.constants import LOCKED_SHARES_HOLDER, MAX_STREAMING_FEE, WAD, YEAR
 from offchain.reference.integers import Reverted
 from offchain.reference.model import IndexModel, PlanModel
+from tests import fuzz
 from tests.properties.chain import At, Call, Failure
 from tests.properties.replay import ZERO
 from tests.properties.world import CANNOT_READ, REASONS, ModalTokenModel, Shape, World, Worlds
 
-LONG = os.environ.get("BALLAST_FUZZ") == "long"
 PHASES = (Phase.generate,) if os.environ.get("BALLAST_SHRINK") == "no" else (Phase.generate, Phase.shrink)
 T = TypeVar("T")
 
@@ -262,12 +262,12 @@ def run(machine: type[Machine], worlds: Worlds, *, examples: int, steps: int, ne
     """Runs a machine; returns its statistics. `needed` are tally entries without which the machine would be blind."""
     machine.worlds, machine.tally, machine.steps, machine.runs = worlds, Counter(), 0, 0
     profile = settings(
-        max_examples=examples * (20 if LONG else 1),
+        max_examples=fuzz.examples(examples),
         stateful_step_count=steps,
         deadline=None,
         database=None,
         phases=PHASES,
-        derandomize=not LONG,
+        derandomize=not fuzz.LONG,
         report_multiple_bugs=False,
         suppress_health_check=HealthCheck.all(),
     )
@@ -290,4 +290,4 @@ def report(machine: type[Machine], seconds: float) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["LONG", "SHARES", "WAITS", "At", "Machine", "State", "run"]
+__all__ = ["SHARES", "WAITS", "At", "Machine", "State", "run"]

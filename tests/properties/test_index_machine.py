@@ -19,8 +19,9 @@ from offchain.reference.constants import (
     WAD,
 )
 from offchain.reference.model import UNLIMITED
+from tests.fuzz import LONG
 from tests.properties.chain import Call
-from tests.properties.machine import LONG, SHARES, WAITS, Machine, run
+from tests.properties.machine import SHARES, WAITS, Machine, run
 from tests.properties.replay import ZERO, replay
 from tests.properties.world import (
     BOMBS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.properties.machine import LONG
+from tests.fuzz import LONG
 from tests.properties.sensitivity import BUGS, Bug, hunt
 
 

@@ -6,7 +6,6 @@ every length. Reverts count as answers: where Solidity refuses, the twin must ra
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,10 +26,11 @@ from offchain.reference import (
 )
 from offchain.reference.basket_math import SupplyWord
 from offchain.reference.integers import Reverted
+from tests.fuzz import examples
 from tests.properties.chain import CALL_GAS, At, Call, Chain, Failure
 from tests.properties.solidity import compiled
 
-VECTORS = 200_000 if os.environ.get("BALLAST_FUZZ") == "long" else 10_000  # of each formula
+VECTORS = examples(10_000)  # of each formula
 CHUNK = 10_000
 
 WORD_EDGES = (

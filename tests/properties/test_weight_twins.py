@@ -7,7 +7,6 @@ against the engine that decides live and in backtests: one rule, three implement
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from offchain.reference import constants, weight_math
 from offchain.reference.integers import Reverted
 from offchain.reference.weight_math import MAX_RAW, Request
 from offchain.weights.limits import limit_weights
+from tests.fuzz import LONG
 from tests.properties.chain import CALL_GAS, At, Call, Chain
 from tests.properties.solidity import compiled
 
-LONG = os.environ.get("BALLAST_FUZZ") == "long"
 VECTORS = 1_000_000 if LONG else 100_000  # of each rule
 CHUNK = 5_000  # rows in one eth_call
 WAD = 10**18
