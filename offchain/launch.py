@@ -52,7 +52,16 @@ from offchain.chain.feeds import AnyFeed
 from offchain.chain.governance import VoteTerms, deploy_governance, deploy_timelock
 from offchain.chain.markets import live_market, local_manifest, local_market
 from offchain.chain.sources import build_feed, read_price
-from offchain.chain.terms import MINUTE, IndexTerms, Limits, ListedToken, Policy, limits_of, policy_of
+from offchain.chain.terms import (
+    MINUTE,
+    AuctionPolicy,
+    IndexTerms,
+    Limits,
+    ListedToken,
+    Policy,
+    limits_of,
+    policy_of,
+)
 from offchain.chain.transactions import Signer, fees
 from offchain.chain.verification import write_verification
 from offchain.errors import ChainError, StalePrice
@@ -68,6 +77,7 @@ PRICE_DECIMALS = 36  # of D27{nUSD/tok} for a whole token without decimals: 27 +
 
 # {gas} measured; for the estimate that is shown before anything is sent.
 CORE_GAS, FEED_GAS, INDEX_GAS, COMPONENT_GAS = 35_000_000, 340_000, 6_500_000, 300_000
+AUCTION_GAS = 80_000  # their policy
 GOVERNANCE_GAS = 9_500_000  # votes, governor and timelock
 
 
@@ -154,6 +164,7 @@ def plan_launch(w3: Web3, account: str, file: str) -> LaunchPlan:
             require_balances(w3, account, _seed(terms), purpose=f"the seed of {spec.symbol}")
     gas = 0 if existing else (0 if core_exists else CORE_GAS) + FEED_GAS * len(tokens)
     gas += 0 if existing else INDEX_GAS + COMPONENT_GAS * len(terms.components)
+    gas += AUCTION_GAS if existing is None and terms.auctions is not None else 0
     gas += GOVERNANCE_GAS if existing is None and spec.governance.kind == "votes" else 0
     return LaunchPlan(
         spec=spec,
@@ -444,6 +455,8 @@ def _terms_from_json(content: Mapping[str, Any]) -> IndexTerms:
         values[name] = int(values[name])
     values["policy"] = Policy(**{name: int(value) for name, value in values["policy"].items()})
     values["limits"] = Limits(**{name: int(value) for name, value in values["limits"].items()})
+    if values.get("auctions") is not None:  # a record of before auctions does not name them
+        values["auctions"] = AuctionPolicy(**{name: int(value) for name, value in values["auctions"].items()})
     return IndexTerms(**values)
 
 

@@ -11,6 +11,7 @@ from offchain.chain.deployments import shown
 from offchain.chain.tables import columns, facts, shares, usd
 from offchain.chain.terms import IndexTerms
 from offchain.launch import Launched, LaunchPlan
+from offchain.reference.constants import PPM
 from offchain.spec.model import GovernanceRules
 from offchain.units import D27, NANO, WAD, format_percent, format_tokens, format_usd, format_weight
 
@@ -33,6 +34,7 @@ def plan_text(w3: Web3, plan: LaunchPlan) -> str:
             f"{format_percent(terms.streaming_fee / WAD)} a year, mint {format_percent(terms.mint_fee / WAD)}, "
             f"redeem {format_percent(terms.redeem_fee / WAD)}{_performance(terms)}",
         ),
+        *_auctions(terms),
         ("governor", _vote(plan.spec.governance) if by_vote else _who(w3, terms.governor) + delay),
         ("guardian", _who(w3, terms.guardian)),
         ("strategist", _who(w3, terms.strategist)),
@@ -50,6 +52,23 @@ def _performance(terms: IndexTerms) -> str:
     if terms.fee_burn:
         said += f"; {format_percent(terms.fee_burn / WAD)} of all fees burned for the holders"
     return said
+
+
+def _auctions(terms: IndexTerms) -> list[tuple[str, str]]:
+    """The row of an index that auctions, or pays for its turnover."""
+    policy = terms.auctions
+    if policy is None:
+        return []
+    said = "none"
+    if policy.max_duration:
+        said = (
+            f"from at most {format_percent(policy.max_premium / PPM)} above the oracle to at most "
+            f"{format_percent(policy.max_discount / PPM)} below, in {policy.min_duration // 60} to "
+            f"{policy.max_duration // 60} minutes; by anyone {policy.strategist_window // 60} minutes into a plan"
+        )
+    if policy.rebalance_fee or policy.keeper_tip:
+        said += f"; of turnover {format_percent(policy.rebalance_fee / PPM)} fee, {format_percent(policy.keeper_tip / PPM)} tip"
+    return [("auctions", said)]
 
 
 def question(plan: LaunchPlan) -> str:

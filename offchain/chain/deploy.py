@@ -272,6 +272,7 @@ def create_index(
         if journal:
             journal.record("index", known)
     _wire_fees(w3, signer, core, terms, address)
+    _wire_auctions(w3, signer, core, terms, address)
     if hand_over_admin and not terms.authority:
         hand_over(w3, signer, authority, terms.governor, delay=terms.admin_delay)
     return IndexDeployment(
@@ -529,6 +530,15 @@ def _wire_fees(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, index: s
     token = index_contract(w3, index)
     if token.functions.feeModule().call() != core.performance_fee:
         send(w3, signer, token.functions.setFeeModule(core.performance_fee))
+
+
+def _wire_auctions(w3: Web3, signer: Signer, core: Core, terms: IndexTerms, index: str) -> None:
+    """Auction policy of a new index, unless it has it already; the signer is still its governor."""
+    if terms.auctions is None:
+        return
+    house, wanted = at(w3, artifact("AuctionHouse"), auction_house(w3, core)), terms.auctions.as_tuple()
+    if tuple(house.functions.auctionPolicyOf(index).call()) != wanted:
+        send(w3, signer, house.functions.setAuctionPolicy(index, wanted))
 
 
 def auction_house(w3: Web3, core: Core) -> str:

@@ -80,13 +80,40 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuctionPolicy:
+    """IAuctionHouse.AuctionPolicy: ppm and {s}. `max_duration` 0: no auctions."""
+
+    max_premium: int
+    max_discount: int
+    min_duration: int
+    max_duration: int
+    warm_up: int
+    strategist_window: int
+    rebalance_fee: int
+    keeper_tip: int
+
+    def as_tuple(self) -> tuple[int, ...]:
+        return (
+            self.max_premium,
+            self.max_discount,
+            self.min_duration,
+            self.max_duration,
+            self.warm_up,
+            self.strategist_window,
+            self.rebalance_fee,
+            self.keeper_tip,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class IndexTerms:
     """Everything `create_index` needs. `components` and `seed_amounts` {tok} go together; `supply_cap` in whole shares.
 
     `admin_delay` {s}: how long the governor's own actions wait. `authority`: an AccessManager to use instead of a new
     one; the signer must be its admin. `spec_hash` is kept in the deployment file. `fee_table` (address, D18 weight) and
     `fee_burn` D18 sum to 1e18; with them the core's splitter receives the fees instead of `fee_recipient`.
-    `performance_fee` D18 of the gain, charged at most once in `performance_interval` {s}; zero for none.
+    `performance_fee` D18 of the gain, charged at most once in `performance_interval` {s}; zero for none. `auctions`: None
+    leaves the auction house as an index finds it, without auctions, fee or tip.
     """
 
     name: str
@@ -109,6 +136,7 @@ class IndexTerms:
     supply_cap: int = 0
     policy: Policy
     limits: Limits
+    auctions: AuctionPolicy | None = None
     allowed: tuple[str, ...]
     admin_delay: int = 0
     authority: str = ""
@@ -172,6 +200,7 @@ class IndexTerms:
             supply_cap=spec.seed.supply_cap_shares,
             policy=policy_of(spec),
             limits=limits_of(spec),
+            auctions=auction_policy_of(spec),
             allowed=tuple(token.address for token in tokens),
             admin_delay=spec.roles.delay_hours * HOUR if admin_delay is None else admin_delay,
             spec_hash=spec.spec_hash,
@@ -220,4 +249,21 @@ def limits_of(spec: IndexSpec) -> Limits:
         turnover_capacity=bps_to_wad(guard.turnover_bps),
         turnover_window=guard.turnover_window_hours * HOUR,
         valuation_max_age=guard.valuation_max_age_minutes * MINUTE,
+    )
+
+
+def auction_policy_of(spec: IndexSpec) -> AuctionPolicy | None:
+    """The auction house's policy of a spec; None when it says nothing that an index without a policy does not do."""
+    rules = spec.auctions
+    if rules == type(rules)():
+        return None
+    return AuctionPolicy(
+        max_premium=rules.max_premium_bps * PPM_PER_BPS,
+        max_discount=rules.max_discount_bps * PPM_PER_BPS,
+        min_duration=rules.min_minutes * MINUTE,
+        max_duration=rules.max_minutes * MINUTE,
+        warm_up=rules.warm_up_seconds,
+        strategist_window=rules.strategist_window_minutes * MINUTE,
+        rebalance_fee=rules.rebalance_fee_bps * PPM_PER_BPS,
+        keeper_tip=rules.keeper_tip_bps * PPM_PER_BPS,
     )

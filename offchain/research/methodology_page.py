@@ -20,6 +20,7 @@ from typing import cast
 from offchain.pages import LEFT, Table, table_markdown
 from offchain.research.statements import ADVICE, PAST, RISK
 from offchain.spec import IndexSpec, find_spec, index_files
+from offchain.spec.auction_rules import AuctionRules
 from offchain.spec.family import FAMILIES, family
 from offchain.spec.load import INDEXES
 from offchain.spec.model import SECTIONS, Component
@@ -37,6 +38,7 @@ TITLES = {
     "weights": "How the coins share it",
     "risk": "How much of it is at risk",
     "rebalance": "When it trades, and inside which limits",
+    "auctions": "How it auctions what it sells",
     "fees": "What holders pay",
     "guard": "The most that trading may cost or move",
     "seed": "How it is born",
@@ -168,7 +170,13 @@ def _in_short(spec: IndexSpec) -> list[str]:
         said += [_read(spec), *_also(spec.signals, SIGNALS_SAID)]
     if spec.risk != type(spec.risk)():
         said += [_at_risk(spec), *_also(spec.risk, RISK_SAID)]
-    return [*said, _reviewed(spec.rebalance), *_also(spec.rebalance, REBALANCE_SAID), _paid(spec)]
+    return [
+        *said,
+        _reviewed(spec.rebalance),
+        *_also(spec.rebalance, REBALANCE_SAID),
+        *_auctioned(spec.auctions),
+        _paid(spec),
+    ]
 
 
 def _also(part: object, said: Collection[str]) -> list[str]:
@@ -290,6 +298,20 @@ def _reviewed(rules: RebalanceRules) -> str:
     )
 
 
+def _auctioned(rules: AuctionRules) -> list[str]:
+    if not rules.are_on:
+        return []
+    who = {
+        "never": "The keeper swaps; who may open an auction can do so all the same.",
+        "rest": "The keeper auctions what it cannot swap.",
+        "first": "The keeper auctions a plan first, and swaps what is left.",
+    }[rules.use]
+    return [
+        f"What it sells may be auctioned: the price falls from at most {shown(rules.max_premium_bps, 'bps')} above the "
+        f"oracle's to at most {shown(rules.max_discount_bps, 'bps')} below it, within at most {rules.max_minutes} minutes. {who}"
+    ]
+
+
 def _is_month(rules: RebalanceRules, month: int) -> bool:
     """Whether the 1st of this month is a review of a quarterly or semiannual calendar."""
     return rules.is_review_day(date(2024, month, 1))
@@ -301,6 +323,8 @@ def _paid(spec: IndexSpec) -> str:
     parts += [f"{shown(fees.mint_bps, 'bps')} when shares are minted"] if fees.mint_bps else []
     parts += [f"{shown(fees.redeem_bps, 'bps')} when they are redeemed"] if fees.redeem_bps else []
     parts += [f"{shown(fees.performance_bps, 'bps')} of new gains"] if fees.performance_bps else []
+    traded = spec.auctions.rebalance_fee_bps + spec.auctions.keeper_tip_bps
+    parts += [f"{shown(traded, 'bps')} of what a rebalance turns over"] if traded else []
     return f"Holders pay {_and(parts)}." if parts else "Holders pay no fee to the index."
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 from offchain.errors import SpecError, did_you_mean
+from offchain.spec.auction_rules import contradictions as auction_contradictions
 from offchain.spec.feeds import FeedRules
 from offchain.spec.feeds import contradictions as feed_contradictions
 from offchain.spec.keys import Kind, Refused
@@ -177,6 +178,7 @@ def _contradictions(spec: IndexSpec) -> list[str]:
         *_universe_contradictions(spec.universe),
         *universe_contradictions(spec.universe),
         *rebalance_contradictions(spec.rebalance),
+        *auction_contradictions(spec.auctions, spec.rebalance),
         *_component_contradictions(spec.components),
         *_fee_contradictions(spec.fees),
         *signal_contradictions(spec.signals),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 from offchain.canonical import canonical_json, keccak_hex
+from offchain.spec.auction_rules import AuctionRules
 from offchain.spec.feeds import FeedRules
 from offchain.spec.keys import COIN_ID, COIN_IDS, Address, Choice, FeedName, Integer, ListOf, Number, Parts, Text, key
 from offchain.spec.rebalance_rules import RebalanceRules
@@ -192,6 +193,7 @@ class IndexSpec:
     universe: UniverseRules
     weights: WeightRules
     rebalance: RebalanceRules
+    auctions: AuctionRules
     fees: FeeRules
     guard: GuardRules
     seed: SeedRules
@@ -240,13 +242,14 @@ class IndexSpec:
 
 
 # Parts of the file that came after its hash was first published; for single keys, see `key(later=True)`.
-LATER_PARTS = ("feeds", "governance", "signals", "risk", "sleeves")
+LATER_PARTS = ("feeds", "governance", "signals", "risk", "sleeves", "auctions")
 
 SECTIONS: dict[str, type] = {
     "index": Identity,
     "universe": UniverseRules,
     "weights": WeightRules,
     "rebalance": RebalanceRules,
+    "auctions": AuctionRules,
     "fees": FeeRules,
     "guard": GuardRules,
     "seed": SeedRules,

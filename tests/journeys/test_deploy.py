@@ -3,6 +3,7 @@
 deploy
 ├── given a local market: core, feeds, index, roles and files; again: nothing is sent
 ├── given an interruption at any step: the same call finishes, and there is one index
+├── given auctions in the file: their policy is set once, while the deployer still may
 ├── given a restarted chain: the old files are forgotten, readers are told
 ├── given a live network
 │   ├── without a yes: nothing is sent
@@ -22,8 +23,9 @@ import pandas as pd
 import pytest
 
 from offchain.chain.accounts import resolve, signer
+from offchain.chain.artifacts import artifact
 from offchain.chain.core import ADMIN, GUARDIAN, STRATEGIST, access_manager, erc20, index_contract
-from offchain.chain.deploy import read_prices
+from offchain.chain.deploy import auction_house, read_prices
 from offchain.chain.deployments import Record, StaleDeployment, deployments_folder, exclusive, open_core, open_index
 from offchain.chain.reads import read_state
 from offchain.chain.transactions import at, send
@@ -37,6 +39,7 @@ from offchain.errors import (
     WrongNetwork,
 )
 from offchain.launch import feed_prices, launch, listed_tokens, plan_launch
+from offchain.launch_tables import plan_text
 from offchain.spec.load import find_spec
 
 if TYPE_CHECKING:
@@ -191,6 +194,63 @@ def test_an_interrupted_deployment_is_finished_by_the_same_call(
     manager = at(chain.w3, access_manager(), done.index.authority)
     assert not manager.functions.hasRole(ADMIN, the(chain, "deployer")).call()[0]
     assert read_state(chain.w3, done.core, done.index.address).nav >= 50_000 * 10**9
+
+
+AUCTIONS = """
+[auctions]
+max_minutes = 90
+max_premium_bps = 250
+warm_up_seconds = 30
+keeper_tip_bps = 2
+"""
+# {ppm} and {s}, in the order of IAuctionHouse.AuctionPolicy; what the file leaves out has its default
+POLICY = (25_000, 5_000, 300, 5_400, 30, 3_600, 0, 200)
+
+
+@pytest.mark.parametrize("killed_at", ["", "record index", "note index"])
+@pytest.mark.parametrize("kind", ["account", "votes"])
+def test_auctions_of_the_file_are_set_before_the_governor_takes_over(
+    chain: Devnet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, killed_at: str
+) -> None:
+    file = tmp_path / "eq5.toml"
+    file.write_text(Path(EQ5).read_text() + AUCTIONS + f'\n[governance]\nkind = "{kind}"\n')
+    deployer = the(chain, "deployer")
+
+    def launched() -> Launched:
+        plan = plan_launch(chain.w3, deployer, str(file))
+        said = "from at most 2.50 % above the oracle to at most 0.50 % below, in 5 to 90 minutes; by anyone 60 minutes"
+        assert plan.existing is not None or said in plan_text(chain.w3, plan)
+        return launch(chain.w3, deployer, plan)
+
+    if killed_at:
+        verb, what = killed_at.split()
+        original = getattr(Record, verb)
+
+        def killed(self: Record, *arguments: object, **notes: object) -> None:
+            original(self, *arguments, **notes)
+            if what in (*arguments[:1], *notes):
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Record, verb, killed)
+            with pytest.raises(Killed):
+                launched()
+    done = launched()
+
+    house = at(chain.w3, artifact("AuctionHouse"), auction_house(chain.w3, done.core))
+    assert tuple(house.functions.auctionPolicyOf(done.index.address).call()) == POLICY
+    events = house.events.SetAuctionPolicy().get_logs(from_block=0)
+    assert [event["args"]["index"] for event in events] == [done.index.address]  # once, whatever was interrupted
+    manager = at(chain.w3, access_manager(), done.index.authority)
+    assert not manager.functions.hasRole(ADMIN, deployer).call()[0]
+    with pytest.raises(TransactionReverted, match="NotAuthorized"):
+        send(chain.w3, deployer, house.functions.setAuctionPolicy(done.index.address, POLICY))
+
+
+def test_a_file_without_auctions_sends_what_it_always_did(chain: Devnet, launched: Launched) -> None:
+    house = at(chain.w3, artifact("AuctionHouse"), auction_house(chain.w3, launched.core))
+    assert tuple(house.functions.auctionPolicyOf(launched.index.address).call()) == (0,) * 8
+    assert house.events.SetAuctionPolicy().get_logs(from_block=0) == []
 
 
 def test_two_deployments_at_a_time_are_refused(chain: Devnet) -> None:
