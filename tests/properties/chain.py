@@ -19,6 +19,7 @@ from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 
 from offchain.chain.artifacts import Artifact
 from offchain.devnet import Anvil
+from offchain.reference.replay import Log
 
 GENESIS = 1_700_000_000  # {s}
 GAS = 16_000_000  # {gas} of every transaction, below the limit of EIP-7825
@@ -35,16 +36,6 @@ class Failure:
 
     reason: str
     details: tuple[object, ...] = ()
-
-
-@dataclass(frozen=True)
-class Log:
-    """A decoded event: who emitted it, its name, its arguments by name, and the {s} of its block."""
-
-    address: str
-    name: str
-    args: Mapping[str, object]
-    timestamp: int
 
 
 def type_of(parameter: Mapping[str, object]) -> str:

@@ -21,9 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from offchain.reference.constants import LOCKED_SHARES_HOLDER, MAX_STREAMING_FEE, WAD, YEAR
 from offchain.reference.integers import Reverted
 from offchain.reference.model import IndexModel, PlanModel
+from offchain.reference.replay import ZERO
 from tests import fuzz
 from tests.properties.chain import At, Call, Failure
-from tests.properties.replay import ZERO
 from tests.properties.world import CANNOT_READ, REASONS, ModalTokenModel, Shape, World, Worlds
 
 PHASES = (Phase.generate,) if os.environ.get("BALLAST_SHRINK") == "no" else (Phase.generate, Phase.shrink)

@@ -19,10 +19,10 @@ from offchain.reference.constants import (
     WAD,
 )
 from offchain.reference.model import UNLIMITED
+from offchain.reference.replay import ZERO, replay
 from tests.fuzz import LONG
 from tests.properties.chain import Call
 from tests.properties.machine import SHARES, WAITS, Machine, run
-from tests.properties.replay import ZERO, replay
 from tests.properties.world import (
     BOMBS,
     BURNS_GAS_MOVING,

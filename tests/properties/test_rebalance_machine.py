@@ -37,9 +37,10 @@ from offchain.reference.model import (
     Plan,
     Target,
 )
+from offchain.reference.replay import replay
 from tests.properties.chain import Call, Failure
 from tests.properties.machine import LONG, SHARES, Machine, run
-from tests.properties.replay import replay, replay_modules
+from tests.properties.replay import replay_modules
 from tests.properties.world import INVESTORS, LIMITS, POLICY, Shape, Worlds, limits_words
 
 PERSON = st.sampled_from(INVESTORS)
