@@ -236,7 +236,7 @@ def policy_of(spec: IndexSpec) -> Policy:
         min_interval=MIN_PLAN_INTERVAL,
         max_duration=rules.plan_hours * HOUR,
         max_trade=bps_to_wad(rules.max_trade_bps),
-        max_weight=fraction_to_wad(spec.weights.max_weight),
+        max_weight=fraction_to_wad(spec.highest_weight),
     )
 
 

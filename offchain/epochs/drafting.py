@@ -39,9 +39,16 @@ from offchain.units import WAD, fraction_to_wad, usd_to_nano
 MARKET_CAP_RULES = ("CappedMarketCap", "SqrtMarketCap")
 HOUR, DAY = 3_600, 86_400
 # {s} a little less than the calendar, so that one late execution does not push all later ones out
-INTERVALS = {"daily": 20 * HOUR, "weekly": 6 * DAY, "monthly": 27 * DAY}
+INTERVALS = {
+    "daily": 20 * HOUR,
+    "weekly": 6 * DAY,
+    "monthly": 27 * DAY,
+    "quarterly": 88 * DAY,
+    "semiannual": 179 * DAY,
+    "never": 20 * HOUR,  # a basket has no calendar that an interval could follow
+}
 DELAY, TTL = 12 * HOUR, 3 * DAY  # {s}
-MAX_CHANGE = WAD  # D18{1} of 2: half of the basket may be replaced at once
+MAX_CHANGE = WAD  # D18{1} of 2: half of the basket may be replaced at once, or as much as [risk] may move at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +104,18 @@ def first_epoch(index: str, decision: Decision, publication: Publication) -> Epo
     )
 
 
-def rules_for(spec: IndexSpec, *, max_change: int = MAX_CHANGE, delay: int = DELAY, methodology: str = "") -> Rules:
-    """Rules of the registry that fit an index file: its cap and floor, and an interval by its calendar."""
+def rules_for(spec: IndexSpec, *, max_change: int = 0, delay: int = DELAY, methodology: str = "") -> Rules:
+    """Rules of the registry that fit an index file: its cap and floor, and an interval by its calendar. `max_change` 0: what fits.
+
+    Weights that the engine decides are bounded by what [risk] may make of them; a methodology on chain takes those of [weights].
+    """
+    floor, cap = spec.weights.min_weight, spec.weights.max_weight
+    if not methodology:
+        floor, cap = 0.0 if spec.risk.stable or spec.sleeves else floor, spec.highest_weight
     return Rules(
-        min_weight=max(1, fraction_to_wad(spec.weights.min_weight)),
-        max_weight=fraction_to_wad(spec.weights.max_weight),
-        max_change=max_change,
+        min_weight=max(1, fraction_to_wad(floor)),
+        max_weight=fraction_to_wad(cap),
+        max_change=max_change or max(MAX_CHANGE, 2 * fraction_to_wad(spec.risk.most_aside)),
         min_interval=INTERVALS[spec.rebalance.calendar],
         delay=delay,
         ttl=TTL,
@@ -113,13 +126,13 @@ def rules_for(spec: IndexSpec, *, max_change: int = MAX_CHANGE, delay: int = DEL
 def require_same(decision: Decision, publication: Publication) -> None:
     """Raises DecisionMismatch unless the publication says what the decision was made from."""
     if (decision.inputs_hash, decision.incumbents, decision.tradable) != (
-        publication.snapshot.inputs_hash,
+        publication.inputs.inputs_hash,
         publication.incumbents,
         publication.tradable,
     ):
         raise DecisionMismatch(
             f"the publication {publication.inputs_hash} is not of the decision {decision.decision_hash}; "
-            "make it with Publication.of(decision, snapshot, tokens)"
+            "make it with Publication.of(decision, inputs, tokens)"
         )
 
 

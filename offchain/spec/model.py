@@ -213,6 +213,16 @@ class IndexSpec:
     def symbol(self) -> str:
         return self.index.symbol
 
+    @property
+    def highest_weight(self) -> float:
+        """Most that any component may weigh {1}, coins at risk and stable side alike: what the contracts are told."""
+        stable = self.risk.stable_ids
+        may_be_members = "stablecoin" not in self.universe.exclude_classes or set(stable) & set(
+            self.universe.include_only
+        )
+        aside = 1.0 if may_be_members else self.risk.most_aside
+        return max(self.weights.highest, min(self.risk.max_stable, aside) if stable else 0.0)
+
     def to_json(self) -> str:
         """Canonical JSON; the same for two files that differ only in comments, order, or defaults left out."""
         return canonical_json({"format": FORMAT, "spec": self._canonical})

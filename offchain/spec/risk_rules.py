@@ -289,6 +289,29 @@ class RiskRules:
         return self.stop_loss > 0 or self.drawdown_limit > 0
 
     @property
+    def most_aside(self) -> float:
+        """Most of the index {1} that these rules can move to the stable side."""
+        if not self.stable:
+            return 0.0
+        is_cautious = self.mode != "aggressive"
+        cuts = (
+            self.trim_above > 0,
+            self.min_effective > 0,
+            self.max_bet < 1,
+            is_cautious and self.conservative_cut > 0,
+        )
+        if any(cuts):  # single coins are cut by what they are like, however many they are
+            return 1.0
+        soft = [
+            self.max_shift if self.shift != "off" else 0.0,
+            self.conservative_part if is_cautious else 0.0,
+            1.0 if self.volatility_target > 0 or self.drawdown_limit > 0 else 0.0,
+            *(part for _, part in self.schedule),
+        ]
+        stopped = 1.0 - self.stop_exposure if self.stop_loss > 0 else 0.0
+        return max(self.buffer, stopped, min(max(soft), 1.0 - self.min_exposure))
+
+    @property
     def asks_for_stable(self) -> tuple[str, ...]:
         """Keys of the rules that can move something to the stable side."""
         on = {

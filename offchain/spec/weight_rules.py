@@ -162,6 +162,11 @@ class WeightRules:
     )
 
     @property
+    def highest(self) -> float:
+        """Most that any coin may weigh."""
+        return max(self.max_weight, self.max_weight_largest)
+
+    @property
     def schemes(self) -> tuple[str, ...]:
         """The scheme, or those that are blended."""
         return tuple(name for name, _ in self.blend) if self.scheme == "blend" else (self.scheme,)
