@@ -65,4 +65,5 @@ def history_days(spec: IndexSpec) -> int:
     back |= signals.needs(spec.signals) | rebalance.needs(spec.rebalance)
     if "emergency" in spec.rebalance.triggers:
         back |= universe.monitor_needs(spec.universe)
-    return max(spec.universe.min_age_days, spec.universe.volume_days, back.days) + MARGIN_DAYS
+    whole = COINGECKO_DAYS if risk.uses_levels(spec.risk) else 0  # its own levels go back to its first day
+    return max(whole, spec.universe.min_age_days, spec.universe.volume_days, back.days) + MARGIN_DAYS

@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,11 +26,14 @@ from web3 import Web3
 from offchain import risk
 from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
+from offchain.chain.events import index_logs
+from offchain.chain.transactions import GAS_MARGIN
 from offchain.epochs import Publication
 from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
 from offchain.keeper import calls, guards, watching
 from offchain.keeper.asking import answered, patiently
 from offchain.keeper.ledger import Ledger, LedgerError
+from offchain.keeper.levels import levels_of
 from offchain.keeper.outcomes import Done, Halt, Outcome, RetryAt, Skip, Stop, time_text, utc
 from offchain.keeper.planning import (
     Proposal,
@@ -40,7 +44,7 @@ from offchain.keeper.planning import (
     wanted_by,
     weights_by_coin,
 )
-from offchain.keeper.reading import Places, Situation, read
+from offchain.keeper.reading import Places, Situation, prices_call, read
 from offchain.keeper.report import Report, build_report, plan_events
 from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
@@ -63,6 +67,7 @@ DEVNET_MNEMONIC = "test test test test test test test test test test test junk" 
 RETRY_SECONDS = 600
 Result = TypeVar("Result")
 MAX_REFUSALS = 3  # in a row, before we wait for the world to settle
+BALANCE_GAS = 20_000  # {gas} to ask a token for the balance of the index, and what is owed of it
 LEFT_OVER = 4  # a plan that thin pools hold up is worth coming back for above this part of the drift band
 
 
@@ -303,13 +308,14 @@ class Keeper:
         watching.require_unasked(situation, waiting, refused_at=self._refused_at())
         decision = self._trusted(situation, t)
         when = utc(situation.time) if t is None else as_utc(t)
-        held = watching.held_parts(situation)
+        market, held = self._market_at(when), watching.held_parts(situation)
+        levels = self._levels(situation, market, when)
         found = watching.ask(
             situation,
             self.spec.rebalance,
             when,
             decision,
-            flags=self._informed().red_flags(self._market_at(when), when, held),
+            flags=self._informed().red_flags(market, when, held, levels=levels),
             labels_before=self._labels_before(situation),
         )
         self._record("watch", situation, found)
@@ -321,7 +327,8 @@ class Keeper:
     def _decided(self, situation: Situation, t: Time | None) -> tuple[Decision, Inputs]:
         when, held = utc(situation.time) if t is None else as_utc(t), self._holdings(situation)
         rules, market = self._informed(), self._market_at(when)
-        inputs = rules.inputs(market, when, held, labels=self._labels_before(situation))
+        levels = self._levels(situation, market, when)
+        inputs = rules.inputs(market, when, held, levels=levels, labels=self._labels_before(situation))
         return rules.decide_on(inputs, held, tradable=situation.tradable), inputs
 
     def _informed(self) -> Methodology:
@@ -387,11 +394,23 @@ class Keeper:
                 "expected_buy": trade.expected_buy,
                 "min_buy": trade.min_buy,
             },
+            spare_gas=self._valuation_gas(situation),
         )
         receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
         if receipt["status"] != 1:
             raise StepRefused("it reverted on chain; see the ledger")
         self._read_after(int(receipt["blockNumber"]))
+
+    def _valuation_gas(self, situation: Situation) -> int:
+        """{gas} of valuing the basket anew, which the guard does in the swap that finds its last valuation too old.
+
+        A swap that is estimated just before that moment and mined after it takes so much more.
+        """
+        core = self.places.core
+        to, data = prices_call(core, [item.token for item in situation.state.components])
+        question = {"from": self.address, "to": to, "data": "0x" + data.hex()}
+        prices = self._patiently(lambda: answered(self.w3.eth.estimate_gas(question), "eth_estimateGas"))  # type: ignore[arg-type]
+        return int(prices * GAS_MARGIN) + BALANCE_GAS * len(situation.state.components)
 
     def _pause(self, trade: Trade) -> None:
         reason = f"the cool-down of {trade.sell_symbol} or {trade.buy_symbol} lasts until {time_text(trade.start_at)}"
@@ -489,12 +508,15 @@ class Keeper:
 
     def _holdings(self, situation: Situation) -> Holdings:
         """In parts where the rules ask for parts, else as ids."""
-        if risk.uses_levels(self.spec.risk):
-            raise KeeperError(
-                f"{self.spec.symbol} stops by its own level (risk.drawdown_limit, risk.stop_loss), which is not on the chain; "
-                "run it through the weight registry with decisions that are given the levels, or set both to 0"
-            )
         return weights_by_coin(situation) if self.methodology.remembers else situation.held
+
+    def _levels(self, situation: Situation, market: Market, when: datetime) -> tuple[float, ...]:
+        """The index's own levels up to `when`, where its rules look back on them."""
+        if not risk.uses_levels(self.spec.risk):
+            return ()
+        tokens = {place.address: (place.id, place.decimals) for place in self.places.tokens}
+        logs = self._patiently(lambda: index_logs(self.w3, self.places.core, self.places.index, last=situation.block))
+        return levels_of(logs, market, when, tokens)
 
     def _market_at(self, when: Time) -> Market:
         return self._market(when) if callable(self._market) else self._market

@@ -179,6 +179,11 @@ def read(w3: Web3, places: Places, *, keeper: str) -> Situation:
     )
 
 
+def prices_call(core: Core, tokens: Sequence[str]) -> tuple[str, bytes]:
+    """Address and calldata of the question for all their prices, D27{nUSD/tok}, 0 where there is none."""
+    return core.lens, selector("pricesOf(address,address[])") + encode(["address", "address[]"], [core.oracle, tokens])
+
+
 # --- request one ------------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +192,7 @@ def _first_calls(places: Places, keeper: str) -> list[tuple[str, bytes]]:
     tokens = [token.address for token in places.tokens]
     calls = [
         (core.lens, call("stateOf(address)", index)),
-        (core.lens, selector("pricesOf(address,address[])") + encode(["address", "address[]"], [core.oracle, tokens])),
+        prices_call(core, tokens),
         (core.multicall3, call("getEthBalance(address)", keeper)),
         (core.rebalancer, call("weightSourceOf(address)", index)),
     ]

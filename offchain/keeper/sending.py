@@ -50,13 +50,17 @@ class StepRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """What a transaction is for. `kind`: start, swap or end; `planned`: what the report compares the fill with."""
+    """What a transaction is for. `kind`: start, swap or end; `planned`: what the report compares the fill with.
+
+    `spare_gas`: {gas} it may take besides what is estimated before, by the time it is mined.
+    """
 
     kind: str
     plan_id: int
     step: int
     data: str
     planned: Mapping[str, object] = field(default_factory=dict)
+    spare_gas: int = 0
 
     @property
     def name(self) -> str:
@@ -173,7 +177,7 @@ class Sender:
                 raise StepRefused(explain(error)) from error
 
         estimate = self._patiently(ask)
-        return min(int(estimate * GAS_MARGIN), max(MAX_TX_GAS, estimate))
+        return min(int(estimate * GAS_MARGIN) + intent.spare_gas, max(MAX_TX_GAS, estimate))
 
     def _sign(
         self, intent: Intent | Signed, *, nonce: int, gas: int, max_fee: int, priority_fee: int, run: str, at: int

@@ -8,6 +8,7 @@ A run
     gives the same plan as its stages one by one; none of them sends anything
     needs three requests to read, however many tokens there are
     simulates exactly what then happens
+    gives a swap the gas of a valuation that is renewed between its estimate and its block
     stops with a reason and exit code: stale feed, price off the market, paused, deprecated, no gas, base fee, other chain
     spends the budgets and says when the rest can go on
     follows a manual change by somebody else: mint, redeem, donation in between
@@ -134,6 +135,20 @@ def test_read_takes_at_most_three_requests(due: Fund, ledger: Path) -> None:
         situation = keeper.read()
         assert len(situation.coins) > 15 and len(situation.pools) > 20
         assert 1 <= len(requests) <= 3
+
+
+def test_valuation_that_is_renewed_after_the_estimate_is_paid_for(fund: Fund, ledger: Path) -> None:
+    """A cool-down and the guard's valuation both last five minutes: the swap is estimated in the last second of one, and
+    mined in the first of the next.
+    """
+    fund.world.step(WEEKS[0])
+    with fund.keeper(ledger) as keeper:
+        assert isinstance(keeper.run(), Done)
+        settled = [entry.body for entry in keeper.ledger.entries(kind="settled")]
+        swaps = [body for body in settled if isinstance(body, dict) and "swap" in str(body["intent"])]
+        assert [body["status"] for body in settled if isinstance(body, dict)] == ["mined"] * len(settled)
+        gas = sorted(int(str(body["gas_used"])) for body in swaps)
+        assert gas[-1] > 1.6 * gas[0], "no swap renewed the valuation; this test looks at nothing"
 
 
 def test_stale_feed_skips_with_the_name(due: Fund, ledger: Path) -> None:
