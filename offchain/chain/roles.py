@@ -20,6 +20,7 @@ from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCEr
 from web3.types import EventData
 
 from offchain.chain.artifacts import artifact
+from offchain.chain.client import read_logs
 from offchain.chain.core import ADMIN, GUARDIAN, STRATEGIST, access_manager, contract_artifact, index_contract
 from offchain.chain.deploy import IndexDeployment
 from offchain.chain.governance import GOVERNOR, TIMELOCK, Governance
@@ -184,7 +185,7 @@ class _Reader:
         """All events of a contract up to the block, in order."""
         names = [entry["name"] for entry in contract.abi if entry["type"] == "event"]
         decoders = {bytes.fromhex(str(event.topic)[2:]): event for event in (contract.events[name]() for name in names)}
-        logs = _logs(self.w3, contract.address, self.from_block, self.block)
+        logs = read_logs(self.w3, contract.address, self.from_block, self.block)
         return [
             decoders[bytes(log["topics"][0])].process_log(log) for log in logs if bytes(log["topics"][0]) in decoders
         ]
@@ -523,17 +524,6 @@ def duration(seconds: int) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _logs(w3: Web3, address: str, first: int, last: int) -> list[Any]:
-    """Logs of a contract; a node that refuses so many blocks at a time is asked for halves."""
-    try:
-        return list(w3.eth.get_logs({"address": w3.to_checksum_address(address), "fromBlock": first, "toBlock": last}))
-    except (Web3RPCError, ValueError) as error:
-        if first >= last:
-            raise ChainError(f"the node does not give the events of {address} at block {first}: {error}") from error
-    middle = (first + last) // 2
-    return _logs(w3, address, first, middle) + _logs(w3, address, middle + 1, last)
 
 
 def _last(events: Sequence[str], name: str) -> int:
