@@ -25,6 +25,7 @@ from offchain.devnet.quotes import choose_coins, to_date, to_seconds
 from offchain.devnet.world import Devnet
 from offchain.errors import BallastError, ChainError, MarketDataError
 from offchain.market import Market
+from offchain.spec import find_spec, index_files
 
 DEFAULT_PORT = 8545
 HISTORY_DAYS = 90  # days of the market that lie before the default date
@@ -46,7 +47,7 @@ def up(options: argparse.Namespace) -> int:
         raise MarketDataError(
             f"{date} is outside of the market, which goes from {market.start:%Y-%m-%d} to {market.end:%Y-%m-%d}"
         )
-    coins = choose_coins(market, [date], top=options.coins)
+    coins = sorted({*choose_coins(market, [date], top=options.coins), *stable_coins(market)})
     asked_to_stop = stop_on_signal()
     with Anvil.start(options.port, timestamp=Devnet.genesis(date)) as node:
         world = Devnet.build(node, market, start=date, coins=coins)
@@ -83,6 +84,11 @@ def step(options: argparse.Namespace) -> int:
 def default_date(market: Market) -> str:
     """HISTORY_DAYS after the market's first day, or its last day if that is earlier."""
     return str(min(pd.Timestamp(market.start) + pd.Timedelta(days=HISTORY_DAYS), pd.Timestamp(market.end)).date())
+
+
+def stable_coins(market: Market) -> set[str]:
+    """What shipped index files hold in bad times, as far as the market has it."""
+    return {name for file in index_files() for name in find_spec(file).risk.stable_ids} & set(market.ids)
 
 
 def manifest_path(chain_id: int = CHAIN_ID) -> Path:
