@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,7 +51,7 @@ from offchain.keeper.simulating import Simulation, require_as_planned, simulate
 from offchain.market.history import History
 from offchain.market.snapshot import Market, Time, as_utc
 from offchain.methodology import Decision, Holdings, Inputs, Methodology
-from offchain.rebalance import needs
+from offchain.rebalance import needs, review_of
 from offchain.spec.model import IndexSpec
 from offchain.trading.plan import Trade
 from offchain.trading.targets import drift_of
@@ -168,7 +168,7 @@ class Keeper:
         return situation
 
     def decide(self, situation: Situation | None = None, t: Time | None = None) -> Decision:
-        """The weights the methodology wants at the block's time, or at `t`."""
+        """The weights the methodology wants: of the review that is open, on the data of its reference date, else now; or at `t`."""
         return self._decided(situation or self.read(), t)[0]
 
     def publish(self, situation: Situation | None = None) -> tuple[Decision, Publication]:
@@ -306,8 +306,8 @@ class Keeper:
         else:
             return None
         watching.require_unasked(situation, waiting, refused_at=self._refused_at())
-        decision = self._trusted(situation, t)
         when = utc(situation.time) if t is None else as_utc(t)
+        decision = self._trusted(situation, when)
         market, held = self._market_at(when), watching.held_parts(situation)
         levels = self._levels(situation, market, when)
         found = watching.ask(
@@ -316,7 +316,7 @@ class Keeper:
             when,
             decision,
             flags=self._informed().red_flags(market, when, held, levels=levels),
-            labels_before=self._labels_before(situation),
+            labels_before=self._labels_before(when),
         )
         self._record("watch", situation, found)
         if not found.trade:
@@ -325,10 +325,10 @@ class Keeper:
         return decision
 
     def _decided(self, situation: Situation, t: Time | None) -> tuple[Decision, Inputs]:
-        when, held = utc(situation.time) if t is None else as_utc(t), self._holdings(situation)
+        when, held = self._as_of(situation) if t is None else as_utc(t), self._holdings(situation)
         rules, market = self._informed(), self._market_at(when)
         levels = self._levels(situation, market, when)
-        inputs = rules.inputs(market, when, held, levels=levels, labels=self._labels_before(situation))
+        inputs = rules.inputs(market, when, held, levels=levels, labels=self._labels_before(when))
         return rules.decide_on(inputs, held, tradable=situation.tradable), inputs
 
     def _informed(self) -> Methodology:
@@ -489,14 +489,24 @@ class Keeper:
         ids = {*weights_by_coin(situation), *watching.wanted_parts(situation, decision)}
         return self._market_at(when).history(when, days=need.days, fields=need.fields, ids=ids)
 
-    def _labels_before(self, situation: Situation) -> dict[str, str] | None:
-        """{id: label} of the newest decision in the ledger from before today, None without one.
+    def _as_of(self, situation: Situation) -> datetime:
+        """The reference date of the review that is open, so that it is decided on the same data whenever in it the keeper
+        runs, as in a backtest; between reviews the block's time.
+        """
+        now, rules = utc(situation.time), self.spec.rebalance
+        review = rules.last_review(now)
+        if rules.is_basket or now - review >= timedelta(hours=rules.plan_hours):
+            return now
+        return review_of(rules, review).reference
 
-        Today's is left out, so that a run that is repeated decides the same.
+    def _labels_before(self, when: datetime) -> dict[str, str] | None:
+        """{id: label} of the newest decision in the ledger from before the day of `when`, None without one.
+
+        That day's is left out, so that a run that is repeated decides the same.
         """
         if not self.methodology.has_signals and not self.methodology.sleeves:
             return None
-        entry = self.ledger.last("decision", before=watching.midnight(situation.time))
+        entry = self.ledger.last("decision", before=watching.midnight(int(when.timestamp())))
         labels = entry.body.get("labels") if entry is not None and isinstance(entry.body, dict) else None
         return {name: str(label) for name, label in labels.items()} if isinstance(labels, dict) else None
 

@@ -3,6 +3,7 @@
 A run
     brings the basket to the methodology's weights, and fills what it planned to the last unit
     lets coins enter and leave with the market
+    decides a review on the data of its reference date, at whichever hour of it, as a backtest does
     does nothing twice: a second run of the same review has nothing to do
     does nothing before the review, below the band, or when the review is over
     gives the same plan as its stages one by one; none of them sends anything
@@ -29,7 +30,8 @@ from offchain.chain.client import rpc
 from offchain.chain.transactions import replay, send
 from offchain.errors import BallastError, ChainError, NodeDied, WrongNetwork
 from offchain.keeper import Done, Halt, Keeper, Ledger, RetryAt, Settings, Skip, Stop
-from offchain.keeper.outcomes import time_text
+from offchain.keeper.outcomes import time_text, utc
+from offchain.methodology import Methodology
 from offchain.units import WAD
 from tests.keeper.support import GOVERNOR, GUARDIAN, WEEKS, Fund, a_fund, a_spec, intercepted
 
@@ -75,6 +77,28 @@ def test_coins_enter_and_leave_over_the_weeks(fund: Fund, ledger: Path) -> None:
         assert entered and left
         assert keeper.read().state.plan.id == len(WEEKS)
         assert len(keeper.ledger.runs()) == 1 + len(WEEKS)  # and the row that binds the ledger to its chain
+
+
+@pytest.mark.parametrize("days_before", [0, 3])
+def test_review_is_decided_on_the_data_of_its_reference_date(fund: Fund, ledger: Path, days_before: int) -> None:
+    """R6: a keeper that comes a day late decides what one that was in time would have, and members may change all the same."""
+    spec = a_spec(reference_days=days_before)
+    spec = replace(spec, universe=replace(spec.universe, reconstitution="monthly"))
+    fund.world.step(
+        "2024-07-02"
+    )  # Tuesday: the review of Monday is the first of the month, on which members may change
+    with fund.keeper(ledger, spec=spec) as keeper:
+        held, tradable = keeper.read().held, keeper.read().tradable
+        reference = {0: "2024-07-01", 3: "2024-06-28"}[days_before]
+        expected = Methodology(spec).decide(fund.world.market, reference, held, tradable=tradable)
+        assert keeper.decide() == expected
+        assert set(expected.target_weights) != set(held)
+        assert expected.target_weights != keeper.decide(t="2024-07-02").target_weights
+        assert isinstance(keeper.run(), Done)
+        assert set(keeper.read().held) == set(expected.target_weights)
+    fund.world.step("2024-07-04")
+    with fund.keeper(ledger, spec=spec) as keeper:  # no review is open: what the rules want now
+        assert keeper.decide().t == utc(fund.world.now)
 
 
 def test_second_run_of_a_review_has_nothing_to_do(due: Fund, ledger: Path) -> None:

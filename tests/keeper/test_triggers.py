@@ -162,10 +162,11 @@ def test_labels_before_are_those_of_an_earlier_day(thursday: Fund, ledger: Path)
     with thursday.keeper(ledger) as keeper:
         keeper.methodology.__dict__["sleeves"] = {"any": keeper.methodology}  # rules that read labels
         situation = keeper.read()
-        assert keeper._labels_before(situation) is None
+        now = utc(situation.time)
+        assert keeper._labels_before(now) is None
         for at, label in ((situation.time - 86_400, "bullish"), (situation.time, "bearish")):
             keeper.ledger.append(run="1", kind="decision", at=at, body={"labels": {"bitcoin": label}})
-        assert keeper._labels_before(situation) == {"bitcoin": "bullish"}
+        assert keeper._labels_before(now) == {"bitcoin": "bullish"}
 
 
 def test_who_would_enter_or_leave_is_no_drift(thursday: Fund, ledger: Path) -> None:
