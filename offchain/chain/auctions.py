@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from itertools import product
 
 from eth_abi.abi import decode
+from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract.contract import Contract
 from web3.exceptions import ContractLogicError, Web3RPCError
@@ -25,9 +26,9 @@ from web3.types import TxReceipt
 from offchain.canonical import utc_text
 from offchain.chain.artifacts import artifact
 from offchain.chain.core import Core, access_manager, index_contract
-from offchain.chain.deploy import approve_exactly, auction_house, require_balances, selectors
+from offchain.chain.deploy import approve_exactly, require_balances, selectors
 from offchain.chain.investor import find_component
-from offchain.chain.pools import aggregate
+from offchain.chain.pools import aggregate, call_many
 from offchain.chain.reads import ComponentState, IndexState, read_state
 from offchain.chain.terms import MINUTE, PPM_PER_BPS, AuctionPolicy
 from offchain.chain.transactions import Signer, address_of, at, explain, send
@@ -184,21 +185,33 @@ class Filled:
 
 
 def house_of(w3: Web3, core: Core) -> Contract:
-    """The auction house of a core."""
-    return at(w3, artifact("AuctionHouse"), auction_house(w3, core))
+    """The auction house of a core. Through Multicall3, so that a node that answers with nothing is told from a contract that does."""
+    (answer,) = call_many(w3, core.multicall3, [(core.rebalancer, "auctions()")])
+    if not answer:
+        raise ChainError(
+            f"there is no rebalancer with auctions at {core.rebalancer}; check the network, or deploy the core"
+        )
+    return at(w3, artifact("AuctionHouse"), to_checksum_address(answer[12:32]))
 
 
-def policy_and_auction(house: Contract, index: str, *, block: int) -> tuple[AuctionPolicy, Auction]:
-    """Policy and last auction of an index at a block."""
-    policy = house.functions.auctionPolicyOf(index).call(block_identifier=block)
-    auction = house.functions.auctionOf(index).call(block_identifier=block)
-    return _policy_of(policy), _auction_of(auction)
+def policy_and_auction(
+    w3: Web3, core: Core, house: Contract, index: str, *, block: int
+) -> tuple[AuctionPolicy, Auction]:
+    """Policy and last auction of an index at a block, in one request."""
+    names = ("auctionPolicyOf", "auctionOf")
+    calls = [(house.address, bytes.fromhex(house.encode_abi(name, [index])[2:])) for name in names]
+    _, (policy, auction) = aggregate(w3, core.multicall3, calls, hex(block))
+    if not policy or not auction:
+        raise ChainError(f"there is no auction house at {house.address}; check the network, or deploy the core")
+    return _policy_of(decode(["uint256"] * 8, policy)), _auction_of(
+        decode(["uint256"] * 4 + ["int256"] * 2 + ["uint256"], auction)
+    )
 
 
 def read_auctions(w3: Web3, core: Core, index: str, *, quotes: bool = True) -> Auctions:
     """Plan, policy, auction and, while it takes fills, what filling each pair costs; all of one block."""
     house, state = house_of(w3, core), read_state(w3, core, index)
-    policy, auction = policy_and_auction(house, index, block=state.block_number)
+    policy, auction = policy_and_auction(w3, core, house, index, block=state.block_number)
     view = Auctions(house=house.address, state=state, policy=policy, auction=auction)
     if not (quotes and view.is_live):
         return view

@@ -1,4 +1,4 @@
-"""The three calls a keeper can make, as data: start a plan, swap, end the plan."""
+"""The calls a keeper can make, as data: start a plan, auction it, swap, end the plan."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from web3 import Web3
 from web3.contract.contract import Contract
 
 from offchain.chain.artifacts import artifact
+from offchain.chain.auctions import CURVES, AuctionTerms
 from offchain.keeper.planning import StartPlan
 from offchain.keeper.reading import Places
 from offchain.trading.plan import Trade
@@ -39,6 +40,22 @@ def swap(places: Places, trade: Trade, *, plan_id: int, step: int) -> str:
     return _rebalancer().encode_abi("swap", [order])
 
 
+def open_auction(places: Places, plan_id: int, auction_id: int, terms: AuctionTerms) -> str:
+    """Calldata of `AuctionHouse.openAuction`; the house has an address of its own."""
+    return _auction_house().encode_abi(
+        "openAuction",
+        [
+            places.index,
+            plan_id,
+            auction_id,
+            terms.start_ppm,
+            terms.end_ppm,
+            terms.duration,
+            CURVES.index(terms.curve),
+        ],
+    )
+
+
 def end_plan(places: Places, plan_id: int) -> str:
     """Calldata of `Rebalancer.endPlan`."""
     return _rebalancer().encode_abi("endPlan", [places.index, plan_id])
@@ -47,3 +64,8 @@ def end_plan(places: Places, plan_id: int) -> str:
 @cache
 def _rebalancer() -> type[Contract]:
     return Web3().eth.contract(abi=artifact("Rebalancer").abi)
+
+
+@cache
+def _auction_house() -> type[Contract]:
+    return Web3().eth.contract(abi=artifact("AuctionHouse").abi)

@@ -1,5 +1,8 @@
 """The keeper of one index: read → decide → plan → simulate → execute → report, each alone or all together.
 
+Where the index file says so, a plan or what cannot be swapped of it is auctioned (`auctioning.py`): the run then ends with
+RetryAt the end of the auction, and the next one goes on.
+
     keeper = Keeper.on_devnet(world, core, index.address, spec, account=devnet_account(2), ledger=path)
     outcome = keeper.run()
     print(outcome)                  done: LC10 plan 3: 9 trades, turnover 4.10 % of $100,000.00, cost 61 bps of it ...
@@ -30,7 +33,7 @@ from offchain.chain.events import index_logs
 from offchain.chain.transactions import GAS_MARGIN
 from offchain.epochs import Publication
 from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
-from offchain.keeper import calls, guards, watching
+from offchain.keeper import auctioning, calls, guards, watching
 from offchain.keeper.asking import answered, patiently
 from offchain.keeper.ledger import Ledger, LedgerError
 from offchain.keeper.levels import levels_of
@@ -259,6 +262,8 @@ class Keeper:
         announced: list[tuple[str, str]] = []
         if not situation.state.is_plan_live:
             situation, announced = self._start(situation, t, ignore_calendar)
+        if self.spec.auctions.is_used:
+            self._leave_to_auction(situation, may_open=self.spec.auctions.use == "first")
         return self._trade(situation.state.plan.id, announced)
 
     def _start(
@@ -342,6 +347,37 @@ class Keeper:
             return self.decide(situation, t)
         except (MarketDataError, EmptyUniverse, InfeasibleWeights) as error:
             raise Stop(Halt(reason=f"no decision can be trusted: {error}")) from error
+
+    def _leave_to_auction(self, situation: Situation, *, may_open: bool) -> None:
+        """Raises Stop while an auction of the live plan is to be waited for, `may_open` one first; else swaps go on."""
+        standing = self._patiently(lambda: auctioning.look(self.w3, self.places, situation))
+        if (retry := auctioning.waiting(situation, self.spec, standing)) is not None:
+            raise Stop(retry)
+        if not may_open:
+            return
+        if reason := auctioning.why_not(situation, self.spec, standing):
+            log.info("event=no_auction plan=%d reason=%r", situation.state.plan.id, reason)
+            return
+        plan, number = situation.state.plan, standing.auction.id + 1
+        terms = auctioning.terms_of(situation, standing)
+        intent = Intent(
+            kind="auction",
+            plan_id=plan.id,
+            step=number,
+            data=calls.open_auction(self.places, plan.id, number, terms),
+            to=standing.house,
+        )
+        try:
+            receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
+            after = self._read_after(int(receipt["blockNumber"]))
+        except StepRefused as reason:
+            log.warning("event=refused auction=%d reason=%r", number, str(reason))
+            after = self.read()
+        if after.state.plan.id != plan.id or not after.state.is_plan_live:
+            return  # which the swaps find out, and say
+        standing = self._patiently(lambda: auctioning.look(self.w3, self.places, after))
+        if (retry := auctioning.waiting(after, self.spec, standing)) is not None:
+            raise Stop(retry)
 
     def _trade(self, plan_id: int, announced: list[tuple[str, str]]) -> Outcome:
         """Swaps until nothing is left to do, from fresh state each time; then ends the plan.
@@ -437,6 +473,8 @@ class Keeper:
             and self._drift(situation) > fraction_to_wad(self.spec.rebalance.drift_band) // LEFT_OVER
             and later < plan.expires_at
         ):
+            if self.spec.auctions.is_used:
+                self._leave_to_auction(situation, may_open=True)
             return RetryAt(
                 time=later, reason=f"the pools do not bear the rest of plan {plan.id} now: {'; '.join(left)}"
             )

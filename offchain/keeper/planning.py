@@ -138,7 +138,8 @@ def propose(
         start = start_of(situation, spec, band_of(positions, situation, spec))
         positions = positions_of(situation, start)
     trades = plan_trades(positions, situation.pools, rules)
-    if not trades.trades:
+    blocked = any(item.is_blocked and item.side == "surplus" for item in trades.left)
+    if not trades.trades and not (blocked and spec.auctions.is_used and trades.retry_at is None):
         reasons = "; ".join(trades.reasons_left) or "nothing to trade"
         if trades.retry_at is not None:
             raise Stop(RetryAt(time=trades.retry_at, reason=f"the budgets bear no trade now: {reasons}"))

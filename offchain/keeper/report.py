@@ -16,9 +16,11 @@ from web3.types import EventData
 
 from offchain.canonical import canonical_json
 from offchain.chain.artifacts import artifact
+from offchain.chain.auctions import house_of
 from offchain.errors import KeeperError, NotConnected
 from offchain.keeper.ledger import Ledger
 from offchain.keeper.reading import Places, Situation
+from offchain.reference.constants import PPM
 from offchain.reference.trade_math import value_down, value_up
 from offchain.trading.cost import gas_cost, in_bps
 from offchain.trading.plan import aligned
@@ -61,10 +63,38 @@ class Fill:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuctionFill:
+    """What a taker filled of an auction of the plan; he paid the gas. `sold`, `bought`: (symbol, {tok}, decimals) of each leg.
+
+    `value` {nUSD} sold, `loss` {nUSD} against the oracle's mid, negative is a gain: exact for a pair; of several legs, whose
+    prices no event names, reckoned from the turnover that the fill added to the plan, and its price.
+    """
+
+    auction: int
+    sold: tuple[tuple[str, int, int], ...]
+    bought: tuple[tuple[str, int, int], ...]
+    value: int
+    loss: int
+    block: int
+    tx: str
+
+    def __str__(self) -> str:
+        sold, bought = (
+            " + ".join(f"{format_tokens(amount, decimals)} {symbol}" for symbol, amount, decimals in legs)
+            for legs in (self.sold, self.bought)
+        )
+        return (
+            f"auction {self.auction}: {sold} for {bought}, {format_usd(_usd(self.value))}, "
+            f"{-in_bps(self.loss, self.value):+.1f} bps vs oracle, {self.tx[:10]}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A finished plan. `nav`, money {nUSD}; `targets`, `results` {symbol: D18}; `drift_after` D18 one-way.
 
-    `nav` is the value at the start; `left` tells what stays and why; `gas` counts the swaps, `other_gas` start and end.
+    `nav` is the value at the start; `left` tells what stays and why; `gas` counts the swaps, `other_gas` the start.
+    `auctioned`: what takers filled; turnover and cost are of swaps and auctions together.
     """
 
     symbol: str
@@ -84,16 +114,17 @@ class Report:
     additions: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     left: tuple[str, ...] = field(default_factory=tuple)
+    auctioned: tuple[AuctionFill, ...] = ()
 
     @property
     def sold(self) -> int:
         """{nUSD} sold."""
-        return sum(fill.value for fill in self.fills)
+        return sum(fill.value for fill in self.fills) + sum(fill.value for fill in self.auctioned)
 
     @property
     def loss(self) -> int:
         """{nUSD} lost against the oracle's mid."""
-        return sum(fill.loss for fill in self.fills)
+        return sum(fill.loss for fill in self.fills) + sum(fill.loss for fill in self.auctioned)
 
     @property
     def turnover(self) -> float:
@@ -112,8 +143,9 @@ class Report:
 
     @property
     def headline(self) -> str:
+        auctioned = f" and {len(self.auctioned)} fills of auctions" if self.auctioned else ""
         return (
-            f"{self.symbol} plan {self.plan_id}: {len(self.fills)} trades, turnover {format_percent(round(self.turnover, 6))} of "
+            f"{self.symbol} plan {self.plan_id}: {len(self.fills)} trades{auctioned}, turnover {format_percent(round(self.turnover, 6))} of "
             f"{format_usd(_usd(self.nav))}, cost {self.cost_bps:g} bps of it ({self.nav_cost_bps:g} bps of NAV), "
             f"gas {format_usd(_usd(self.gas_cost))}, drift {_percent(self.drift_before)} -> {_percent(self.drift_after)}"
         )
@@ -152,7 +184,7 @@ class Report:
         for name, result in self.results.items():
             target = self.targets.get(name, 0)
             weights.append((name, _percent(target), _percent(result), f"{(result - target) * 100 / WAD:+.2f} %"))
-        notes = [f"left: {item}" for item in self.left]
+        notes = [*map(str, self.auctioned), *(f"left: {item}" for item in self.left)]
         return "\n".join([self.headline, *(aligned(rows) if self.fills else []), "", *aligned(weights), *notes])
 
 
@@ -173,6 +205,7 @@ def build_report(
     supply_nav = start["args"]["navPerShare"] * after.state.supply // 10**27
     start_gas, start_price = gas_used[start["transactionHash"].to_0x_hex()]
     members = [item.token for item in after.state.components if item.price]
+    auctioned = _auction_fills(w3, places, plan_id, after.block, swaps, symbols, supply_nav)
     return Report(
         symbol=after.state.symbol,
         plan_id=plan_id,
@@ -192,13 +225,65 @@ def build_report(
         targets=targets,
         results={_name(symbols, token): value * WAD // total if total else 0 for token, value in values.items()},
         left=tuple(left),
+        auctioned=auctioned,
     )
+
+
+def _auction_fills(
+    w3: Web3,
+    places: Places,
+    plan_id: int,
+    last: int,
+    swaps: Sequence[EventData],
+    symbols: Mapping[str, tuple[str, int]],
+    nav: int,
+) -> tuple[AuctionFill, ...]:
+    """What takers filled of the auctions of a plan, in order. `nav` {nUSD} of the plan."""
+    house = house_of(w3, places.core)
+    fills = _events_of(w3, places, house, ("FillAuction", "FillLegs"), last, plan_id)
+    if not fills:
+        return ()
+    found, turnover = [], 0
+    for event in sorted((*fills, *swaps), key=lambda item: (item["blockNumber"], item["logIndex"])):
+        facts, before, turnover = event["args"], turnover, int(event["args"]["turnover"])
+        if event["event"] == "SwapTokens":
+            continue
+        if event["event"] == "FillAuction":
+            legs = [[(facts["sell"], facts["sold"])], [(facts["buy"], facts["bought"])]]
+            value = value_up(facts["sold"], facts["sellPrice"])
+            loss = value - value_down(facts["bought"], facts["buyPrice"])
+        else:
+            legs = [[(leg["token"], leg["amount"]) for leg in facts[side]] for side in ("sold", "bought")]
+            value = (turnover - before) * nav // WAD
+            loss = value - value * int(facts["factor"]) // PPM
+        sold, bought = (
+            tuple((_name(symbols, token), int(amount), symbols.get(token, ("", 18))[1]) for token, amount in side)
+            for side in legs
+        )
+        found.append(
+            AuctionFill(
+                auction=int(facts["auctionId"]),
+                sold=sold,
+                bought=bought,
+                value=value,
+                loss=loss,
+                block=int(event["blockNumber"]),
+                tx=event["transactionHash"].to_0x_hex(),
+            )
+        )
+    return tuple(found)
 
 
 def plan_events(w3: Web3, places: Places, *, last: int, plan_id: int | None = None) -> list[EventData]:
     """StartPlan, SwapTokens and EndPlan of the index up to block `last`, in order; of one plan if given."""
-    contract = _rebalancer_at(w3, places)
-    events = {name: contract.events[name]() for name in ("StartPlan", "SwapTokens", "EndPlan")}
+    return _events_of(w3, places, _rebalancer_at(w3, places), ("StartPlan", "SwapTokens", "EndPlan"), last, plan_id)
+
+
+def _events_of(
+    w3: Web3, places: Places, contract: Contract, kinds: Sequence[str], last: int, plan_id: int | None
+) -> list[EventData]:
+    """Events of the index, of one plan if given, in order; their first topics are index and plan."""
+    events = {name: contract.events[name]() for name in kinds}
     names = {str(event.topic): name for name, event in events.items()}
     topics: list[object] = [list(names), "0x" + places.index[2:].lower().rjust(64, "0")]
     if plan_id is not None:

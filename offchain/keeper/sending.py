@@ -5,7 +5,7 @@
     receipt = sender.send(intent, run=..., at=...)
 
 Why nothing happens twice: there is one nonce, the chain's own, so of everything signed for it at most one lands; and a
-plan is named by its number and a swap by its step, so that a copy under a later nonce reverts. The signed bytes are on
+plan is named by its number, a swap by its step and an auction by its number, so that a copy under a later nonce reverts. The signed bytes are on
 the disk before they leave. A send is never repeated with other bytes, except to raise its fees under the same nonce.
 """
 
@@ -50,9 +50,10 @@ class StepRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """What a transaction is for. `kind`: start, swap or end; `planned`: what the report compares the fill with.
+    """What a transaction is for. `kind`: start, auction, swap or end; `planned`: what the report compares the fill with.
 
-    `spare_gas`: {gas} it may take besides what is estimated before, by the time it is mined.
+    `step`: of a swap, or the number of an auction. `spare_gas`: {gas} it may take besides what is estimated before, by the
+    time it is mined. `to`: where it goes, empty for the rebalancer.
     """
 
     kind: str
@@ -61,10 +62,11 @@ class Intent:
     data: str
     planned: Mapping[str, object] = field(default_factory=dict)
     spare_gas: int = 0
+    to: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.kind} of plan {self.plan_id}" + (f" step {self.step}" if self.kind == "swap" else "")
+        return _name(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class Signed:
     step: int
     data: str
     planned: Mapping[str, object]
+    to: str = ""
 
     @classmethod
     def of_entry(cls, body: Mapping[str, object]) -> Signed:
@@ -90,11 +93,17 @@ class Signed:
             name: int(str(body[name])) for name in ("nonce", "max_fee", "priority_fee", "gas", "plan_id", "step")
         }
         texts = {name: str(body[name]) for name in ("sender", "hash", "raw", "kind", "data")}
-        return cls(**numbers, **texts, planned=cast("Mapping[str, object]", body["planned"]))  # type: ignore[arg-type]
+        to = str(body.get("to", ""))  # what was signed before there were auctions went to the rebalancer
+        return cls(**numbers, **texts, to=to, planned=cast("Mapping[str, object]", body["planned"]))  # type: ignore[arg-type]
 
     @property
     def name(self) -> str:
-        return f"{self.kind} of plan {self.plan_id}" + (f" step {self.step}" if self.kind == "swap" else "")
+        return _name(self)
+
+
+def _name(step: Intent | Signed) -> str:
+    number = {"swap": f" step {step.step}", "auction": f" number {step.step}"}.get(step.kind, "")
+    return f"{step.kind} of plan {step.plan_id}{number}"
 
 
 class Sender:
@@ -164,7 +173,7 @@ class Sender:
         return self._await(signed, [signed], run=run, at=at)
 
     def _estimate(self, intent: Intent) -> int:
-        call = {"from": self.account.address, "to": self.to, "data": intent.data}
+        call = {"from": self.account.address, "to": intent.to or self.to, "data": intent.data}
 
         def ask() -> int:
             try:
@@ -186,7 +195,7 @@ class Sender:
             "type": 2,
             "chainId": self.chain_id,
             "nonce": nonce,
-            "to": self.to,
+            "to": intent.to or self.to,
             "value": 0,
             "data": intent.data,
             "gas": gas,
@@ -207,6 +216,7 @@ class Sender:
             step=intent.step,
             data=intent.data,
             planned=intent.planned,
+            to=intent.to,
         )
         self.checkpoint("signing")
         self.ledger.append(run=run, kind="signed", at=at, body=signed)

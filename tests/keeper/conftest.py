@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from offchain.keeper import asking, sending
 from tests.keeper.support import WEEKS, Fund, a_fund
 
 
@@ -33,3 +34,11 @@ def due(fund: Fund) -> Fund:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     return tmp_path / "keeper.db"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper that does not wait long before it asks or sends again."""
+    monkeypatch.setattr(sending, "REBROADCAST_SECONDS", 0.02)
+    monkeypatch.setattr(asking, "RETRY_PAUSE", 0.002)
+    monkeypatch.setattr(sending, "LOST_SECONDS", 0.5)

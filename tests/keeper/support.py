@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from offchain.chain.core import Core
 from offchain.chain.deploy import Feed, IndexDeployment, create_index, deploy_core, read_prices, set_feeds
 from offchain.chain.terms import IndexTerms, ListedToken
 from offchain.devnet import Anvil, Devnet, choose_coins
+from offchain.errors import NotConnected
 from offchain.keeper import Keeper, Places, Settings, devnet_account
 from offchain.market import synthetic_market
 from offchain.methodology import Methodology
@@ -134,3 +136,41 @@ def intercepted(
         yield
     finally:
         use(*real)
+
+
+class Weather:
+    """A bad connection: each request fails with some probability, in one of the ways nodes and proxies fail."""
+
+    def __init__(self, seed: int, *, often: float) -> None:
+        self.chooser, self.often = random.Random(seed), often
+        self.failures: dict[str, int] = {}
+
+    def single(self, real: Callable[..., object]) -> Callable[..., object]:
+        def ask(method: str, params: object) -> object:
+            if method.startswith(("evm_", "anvil_")) or self.chooser.random() > self.often:
+                return real(method, params)
+            kind = self.chooser.choice(["dropped", "lost", "error", "limit", "null", "twice"])
+            self.failures[method] = self.failures.get(method, 0) + 1
+            if kind in ("lost", "twice"):
+                real(method, params)
+            if kind == "twice":
+                return real(method, params)
+            if kind in ("dropped", "lost"):
+                raise NotConnected("no answer in time")
+            if kind == "null":
+                return {"jsonrpc": "2.0", "id": 1, "result": None}
+            code, message = (-32603, "internal error") if kind == "error" else (-32005, "rate limit exceeded")
+            return {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}
+
+        return ask
+
+    def batch(self, real: Callable[..., object]) -> Callable[..., object]:
+        def ask(calls: list[tuple[str, object]]) -> object:
+            if self.chooser.random() > self.often:
+                return real(calls)
+            self.failures["batch"] = self.failures.get("batch", 0) + 1
+            if self.chooser.random() < 0.5:
+                raise NotConnected("HTTP 503")
+            return [{"jsonrpc": "2.0", "id": number, "result": None} for number, _ in enumerate(calls)]
+
+        return ask

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -39,10 +38,10 @@ import pytest
 from offchain.chain.artifacts import ROOT
 from offchain.chain.client import rpc
 from offchain.errors import ChainError, NotConnected
-from offchain.keeper import Done, Keeper, Ledger, RetryAt, Settings, Skip, asking, sending
+from offchain.keeper import Done, Keeper, Ledger, RetryAt, Settings, Skip, sending
 from offchain.keeper.ledger import LedgerError
 from offchain.spec import find_spec
-from tests.keeper.support import SECOND_STRATEGIST, STRATEGIST, WEEKS, Fund, a_fund, intercepted
+from tests.keeper.support import SECOND_STRATEGIST, STRATEGIST, WEEKS, Fund, Weather, a_fund, intercepted
 
 POINTS = ("signing", "signed", "sent", "mined", "settled")
 
@@ -223,14 +222,6 @@ def sends(fund: Fund, how: Callable[[Callable[[], object], int], object]) -> Ite
         yield numbers
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A keeper that does not wait long before it asks or sends again."""
-    monkeypatch.setattr(sending, "REBROADCAST_SECONDS", 0.02)
-    monkeypatch.setattr(asking, "RETRY_PAUSE", 0.002)
-    monkeypatch.setattr(sending, "LOST_SECONDS", 0.5)
-
-
 @pytest.mark.usefixtures("hasty")
 def test_lost_answer_of_an_accepted_transaction(small: Fund, ledger: Path) -> None:
     def lose(send: Callable[[], object], number: int) -> object:
@@ -277,44 +268,6 @@ def test_transaction_that_the_node_refuses_is_not_waited_for(small: Fund, ledger
         outcome = keeper.run()
         assert isinstance(outcome, RetryAt) and "does not take the swap" in outcome.reason
         check_once(small, keeper, keeper.run())
-
-
-class Weather:
-    """A bad connection: each request fails with some probability, in one of the ways nodes and proxies fail."""
-
-    def __init__(self, seed: int, *, often: float) -> None:
-        self.chooser, self.often = random.Random(seed), often
-        self.failures: dict[str, int] = {}
-
-    def single(self, real: Callable[..., object]) -> Callable[..., object]:
-        def ask(method: str, params: object) -> object:
-            if method.startswith(("evm_", "anvil_")) or self.chooser.random() > self.often:
-                return real(method, params)
-            kind = self.chooser.choice(["dropped", "lost", "error", "limit", "null", "twice"])
-            self.failures[method] = self.failures.get(method, 0) + 1
-            if kind in ("lost", "twice"):
-                real(method, params)
-            if kind == "twice":
-                return real(method, params)
-            if kind in ("dropped", "lost"):
-                raise NotConnected("no answer in time")
-            if kind == "null":
-                return {"jsonrpc": "2.0", "id": 1, "result": None}
-            code, message = (-32603, "internal error") if kind == "error" else (-32005, "rate limit exceeded")
-            return {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}
-
-        return ask
-
-    def batch(self, real: Callable[..., object]) -> Callable[..., object]:
-        def ask(calls: list[tuple[str, object]]) -> object:
-            if self.chooser.random() > self.often:
-                return real(calls)
-            self.failures["batch"] = self.failures.get("batch", 0) + 1
-            if self.chooser.random() < 0.5:
-                raise NotConnected("HTTP 503")
-            return [{"jsonrpc": "2.0", "id": number, "result": None} for number, _ in enumerate(calls)]
-
-        return ask
 
 
 @pytest.mark.usefixtures("hasty")
