@@ -20,10 +20,11 @@ from offchain.reference.basket_math import SupplyWord
 from offchain.reference.constants import D27, PPM, WAD
 from offchain.reference.integers import zero_floor_sub
 from offchain.spec.model import IndexSpec
-from offchain.units import bps_to_wad
+from offchain.units import BPS, bps_to_wad
 
 KINDS = ("streaming", "mint", "redeem", "performance", "rebalance", "tip")
 DAY = 86_400  # {s}
+PPM_PER_BPS = PPM // BPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +67,16 @@ class Terms:
         return fee_math.streaming_rate(self.streaming)
 
     @classmethod
-    def of(cls, spec: IndexSpec, *, rebalance: int = 0, tip: int = 0) -> Terms:
-        """As an index file has them; the {ppm} of a plan are its strategist's."""
+    def of(cls, spec: IndexSpec) -> Terms:
+        """As an index file has them."""
         return cls(
             streaming=bps_to_wad(spec.fees.streaming_bps),
             mint=bps_to_wad(spec.fees.mint_bps),
             redeem=bps_to_wad(spec.fees.redeem_bps),
             performance=bps_to_wad(spec.fees.performance_bps),
             interval=spec.fees.performance_interval_days * DAY,
-            rebalance=rebalance,
-            tip=tip,
+            rebalance=spec.auctions.rebalance_fee_bps * PPM_PER_BPS,
+            tip=spec.auctions.keeper_tip_bps * PPM_PER_BPS,
             loss_capacity=bps_to_wad(spec.guard.loss_bps),
         )
 

@@ -110,8 +110,12 @@ def _opening(view: Auctions) -> str:
     mine = mine if not view.is_open or view.auction.ends_at + 1 < expires else "the strategist not before the next plan"
     if view.public_from >= expires:
         return f"{mine}, others not in this plan"
-    now = view.public_from <= view.state.timestamp
-    return f"{mine}, anyone {'now' if now else 'from ' + _time(view.public_from)}, on the whole range and the longest duration"
+    terms = "on the whole range and the longest duration"
+    if view.public_from <= view.state.timestamp:
+        return f"{mine}, anyone now, {terms}"
+    if view.is_open and view.public_from == view.auction.ends_at + 1:
+        return f"anyone from {_time(view.public_from)}; who is no strategist {terms}"
+    return f"{mine}, anyone from {_time(view.public_from)}, {terms}"
 
 
 def _gaps(view: Auctions) -> str:

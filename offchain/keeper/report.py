@@ -143,7 +143,9 @@ class Report:
 
     @property
     def headline(self) -> str:
-        auctioned = f" and {len(self.auctioned)} fills of auctions" if self.auctioned else ""
+        auctioned = (
+            f" and {len(self.auctioned)} auction fill{'s' if len(self.auctioned) > 1 else ''}" if self.auctioned else ""
+        )
         return (
             f"{self.symbol} plan {self.plan_id}: {len(self.fills)} trades{auctioned}, turnover {format_percent(round(self.turnover, 6))} of "
             f"{format_usd(_usd(self.nav))}, cost {self.cost_bps:g} bps of it ({self.nav_cost_bps:g} bps of NAV), "

@@ -210,7 +210,7 @@ def test_the_plan_is_auctioned_first_and_the_next_run_swaps_what_is_left(first: 
         swapped = sum(fill.value for fill in done.report.fills)
         assert done.report.sold == swapped + filled.value and swapped > 0
         assert done.report.cost_bps < sum(fill.loss for fill in done.report.fills) * BPS / swapped
-        assert " and 1 fills of auctions" in done.report.headline and "auction 1: " in str(done.report)
+        assert " and 1 auction fill, " in done.report.headline and "auction 1: " in str(done.report)
 
 
 def test_nobody_fills_and_everything_is_swapped_after_the_end(first: Fund, ledger: Path) -> None:

@@ -8,6 +8,7 @@ in a run     the level falls by exactly what was minted
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, getcontext
 
@@ -192,9 +193,11 @@ def test_terms_beyond_the_contracts_are_refused(name: str, value: int) -> None:
 
 def test_terms_of_an_index_file(lc10: IndexSpec) -> None:
     """F6: every methodology has its own schedule."""
-    terms = Terms.of(lc10, rebalance=100)
+    terms = Terms.of(lc10)
     assert (terms.streaming, terms.mint, terms.redeem) == (95 * 10**14, 10**15, 10**15)
-    assert (terms.performance, terms.rebalance, terms.tip) == (0, 100, 0)
+    assert (terms.performance, terms.rebalance, terms.tip) == (0, 0, 0)
+    paid = replace(lc10, auctions=replace(lc10.auctions, rebalance_fee_bps=4, keeper_tip_bps=3))
+    assert (Terms.of(paid).rebalance, Terms.of(paid).tip) == (400, 300)  # {ppm}
 
 
 # --- in a run ---------------------------------------------------------------------------------------------------------
