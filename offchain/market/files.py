@@ -44,7 +44,7 @@ def market_folder() -> Path:
 def load_market(path: str | os.PathLike[str] | None = None, *, lag: timedelta = timedelta(0)) -> Market:
     """The market in a file, or in a folder that holds one daily file. Raises MarketDataError with the way out.
 
-    `lag`: how long after 00:00 UTC of its date a row is known.
+    A file with the columns of Coin Metrics is read as `load_onchain` reads it. `lag`: how long after 00:00 UTC of its date a row is known.
     """
     given = market_folder() if path is None else Path(path)
     file = _daily_file(given) if given.is_dir() else given
@@ -53,8 +53,8 @@ def load_market(path: str | os.PathLike[str] | None = None, *, lag: timedelta = 
             f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
         )
     table = read_table(file)
-    market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
-    return with_columns(market, table, source=file.name).with_events(read_events(file.parent))
+    is_onchain = set(ONCHAIN_COLUMNS) <= set(table.columns) and "id" not in table.columns
+    return _read_onchain_market(table, file, lag) if is_onchain else _read_market(table, file, lag)
 
 
 def write_market(market: Market, path: str | os.PathLike[str]) -> list[Path]:
@@ -95,10 +95,18 @@ def load_onchain(path: str | os.PathLike[str] | None = None, *, lag: timedelta =
         raise MarketDataError(
             f"{file}: no such file; give a .parquet or .csv file, or set {DATA_VARIABLE} to its folder"
         )
-    table, findings = read_onchain(read_table(file), source=file.name)
+    return _read_onchain_market(read_table(file), file, lag)
+
+
+def _read_market(table: pd.DataFrame, file: Path, lag: timedelta) -> Market:
     market = Market.from_frame(table, meta=read_themes(file.parent / THEMES), source=file.name, lag=lag)
-    market = with_columns(market, table, source=file.name)
-    return replace(market, findings=(*findings, *market.findings)).with_events(read_events(file.parent))
+    return with_columns(market, table, source=file.name).with_events(read_events(file.parent))
+
+
+def _read_onchain_market(table: pd.DataFrame, file: Path, lag: timedelta) -> Market:
+    rows, findings = read_onchain(table, source=file.name)
+    market = _read_market(rows, file, lag)
+    return replace(market, findings=(*findings, *market.findings))
 
 
 def read_onchain(table: pd.DataFrame, *, source: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:

@@ -198,6 +198,9 @@ def test_onchain_rows_are_known_at_the_next_midnight_under_our_names(tmp_path: P
     assert market.price.loc["2019-05-02", "bitcoin"] == 5300.0
     assert market.panels["active_addresses"].loc["2019-05-03", "bitcoin"] == 710_000.0
     assert market.volume.isna().all(axis=None)
+    same = load_market(tmp_path / "network.csv")  # whose columns tell whose rows they are
+    pd.testing.assert_frame_equal(same.price, market.price)
+    assert same.findings == market.findings
 
 
 def test_a_file_that_is_published_late_is_known_late(tmp_path: Path) -> None:
