@@ -20,14 +20,15 @@ def main(symbol: str = "", epoch: str = "", snapshot: str = "", address: str = "
     from offchain.chain.deployments import deployments_folder, open_core, open_index
     from offchain.chain.registry import read_epoch
     from offchain.epochs import Publication, verify_epoch
-    from offchain.spec import find_spec
+    from offchain.methodology import Methodology
     from scripts.terminal import node, one_line_errors, usage
 
     if not symbol or not epoch.isdigit():
         raise usage("brownie run verify main <SYMBOL or file> <epoch> [snapshot.json] [address] --network <network>")
     with one_line_errors():
         w3 = node()
-        spec = find_spec(symbol)
+        rules = Methodology.open(symbol)
+        spec = rules.spec
         if address:
             core, index = open_core(w3), w3.to_checksum_address(address)
         else:
@@ -37,7 +38,7 @@ def main(symbol: str = "", epoch: str = "", snapshot: str = "", address: str = "
         folder = deployments_folder(core.chain_id) / "publications"
         named = read_epoch(w3, core, index, number).epoch.inputs_hash
         publication = Publication.read(Path(snapshot) if snapshot else folder / f"{named}.json")
-        verification = verify_epoch(w3, core, index, number, publication, spec)
+        verification = verify_epoch(w3, core, index, number, publication, spec, rules=rules)
         print(verification)
         if not verification.is_true:
             raise SystemExit(1)

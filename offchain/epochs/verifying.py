@@ -107,18 +107,28 @@ class Verification:
 
 
 def verify_epoch(
-    w3: Web3, core: Core, index: str, number: int, publication: Publication, spec: IndexSpec
+    w3: Web3,
+    core: Core,
+    index: str,
+    number: int,
+    publication: Publication,
+    spec: IndexSpec,
+    *,
+    rules: Methodology | None = None,
 ) -> Verification:
-    """Recomputes an epoch, executed or still pending. Raises ChainError when there is none, or nothing can be read."""
+    """Recomputes an epoch, executed or still pending. Raises ChainError when there is none, or nothing can be read.
+
+    `rules`: those of `spec` where its model, sleeves or records lie in another folder than the shipped ones.
+    """
     record = read_epoch(w3, core, index, number)
     # Epoch 1 is the governor's: no methodology computed it, so it is compared as decided.
     rule = read_rule(w3, record.rules.methodology) if record.proposer else None
     checks = [*_identity(w3, core, record, publication, spec)]
     if (votes := compare_ballots(w3, index, publication, spec)) is not None:
         checks.append(votes)
-    notes: list[str] = []
+    notes = list(_taken_as_published(publication))
     try:
-        decision = _decide(publication, spec)
+        decision = _decide(publication, rules or Methodology(spec))
     except BallastError as error:
         checks.append(Check(what="decision", on_chain=f"{len(record.epoch.tokens)} weights", recomputed=str(error)))
     else:
@@ -154,8 +164,21 @@ def _passed(records: Records) -> str:
     return ballots_to_json([ballot for ballot in records.ballots if ballot.result == "passed"])
 
 
-def _decide(publication: Publication, spec: IndexSpec) -> Decision:
-    decision = Methodology(spec).decide_on(publication.inputs, publication.incumbents, tradable=publication.tradable)
+def _taken_as_published(publication: Publication) -> Iterator[str]:
+    """What the weights also follow from, and this does not look up again."""
+    inputs = publication.inputs
+    parts = {
+        "the facts of the market": True,
+        "its history": inputs.history is not None,
+        "what was held": bool(inputs.held),
+        "the index's own levels": bool(inputs.levels),
+        "the labels of the decision before": bool(inputs.labels),
+    }
+    yield f"taken as published, under the hash on chain: {', '.join(name for name, there in parts.items() if there)}"
+
+
+def _decide(publication: Publication, rules: Methodology) -> Decision:
+    decision = rules.decide_on(publication.inputs, publication.incumbents, tradable=publication.tradable)
     missing = [name for name, weight in decision.target_weights.items() if weight and name not in publication.tokens]
     if missing:
         raise BallastError(f"the publication has no token for {', '.join(missing)}")

@@ -151,6 +151,8 @@ def test_index_is_deployed_traded_registered_and_verified(stage: Stage, name: st
         registry.execute(w3, strategist, core, draft.epoch)
         verification = verify_epoch(w3, core, index.address, 2, publication, keeper.spec)
         assert verification.is_true, verification
+        remembers = keeper.methodology.remembers
+        assert remembers == any("what was held" in note for note in verification.notes)
         wait_for(world, registry.bind(w3, governor, core, index.authority, index.address, core.registry))
         registry.bind(w3, governor, core, index.authority, index.address, core.registry)
         executed = dict(zip(draft.epoch.tokens, draft.epoch.weights, strict=True))

@@ -319,7 +319,7 @@ def test_a_damped_rule_verifies_from_the_epoch_before(desk: Desk) -> None:
     desk.execute(epoch)
     verification = desk.verify(2, path)
     assert verification.is_true and verification.rule == "DampedStep of Managed", str(verification)
-    assert verification.notes == ()
+    assert verification.notes == ("taken as published, under the hash on chain: the facts of the market",)
 
 
 @pytest.mark.parametrize(
