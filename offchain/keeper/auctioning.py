@@ -82,7 +82,7 @@ def why_not(situation: Situation, spec: IndexSpec, standing: Standing) -> str:
     """The reason not to open an auction of the live plan, empty when there is none."""
     auction, policy, plan = standing.auction, standing.policy, situation.state.plan
     if policy.max_duration == 0:
-        return "the governor has turned auctions off (setAuctionPolicy)"
+        return "the policy of the index allows no auctions; its governor sets it (setAuctionPolicy)"
     if _is_of_plan(situation, auction):
         return f"plan {plan.id} has had its auction ({auction.id})"
     if situation.time + policy.warm_up + policy.max_duration >= plan.expires_at:
