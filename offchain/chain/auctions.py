@@ -29,7 +29,7 @@ from offchain.chain.core import Core, access_manager, index_contract
 from offchain.chain.deploy import approve_exactly, require_balances, selectors
 from offchain.chain.investor import find_component
 from offchain.chain.pools import aggregate, call_many
-from offchain.chain.reads import ComponentState, IndexState, read_state
+from offchain.chain.reads import ComponentState, IndexState, read_state, valuation_gas
 from offchain.chain.terms import MINUTE, PPM_PER_BPS, AuctionPolicy
 from offchain.chain.transactions import Signer, address_of, at, explain, send
 from offchain.errors import ChainError, TransactionReverted, UnitError, did_you_mean
@@ -144,12 +144,13 @@ class Auctions:
 
 @dataclass(frozen=True, kw_only=True)
 class FillPlan:
-    """A fill as it will be sent. {tok}: `get` for `pay` at this moment, `min_get` and `max_pay` bound what may change until
+    """A fill as it will be sent. `tokens`: the components. {tok}: `get` for `pay` at this moment, `min_get` and `max_pay` bound what may change until
     it is mined. `offset` {ppm}; `asked` is what was asked for, more than `get` where the plan has less to give."""
 
     house: str
     index: str
     symbol: str
+    tokens: tuple[str, ...]
     plan_id: int
     auction_id: int
     sell: ComponentState
@@ -395,6 +396,7 @@ def plan_fill(
         house=view.house,
         index=index,
         symbol=symbol,
+        tokens=tuple(item.token for item in view.state.components),
         plan_id=auction.plan_id,
         auction_id=auction.id,
         sell=get,
@@ -431,7 +433,9 @@ def fill(w3: Web3, signer: Signer, core: Core, plan: FillPlan) -> Filled:
     )
     try:
         approve_exactly(w3, signer, plan.house, {plan.buy.token: plan.max_pay})
-        receipt = send(w3, signer, house.functions.fill(order))
+        receipt = send(
+            w3, signer, house.functions.fill(order), spare_gas=valuation_gas(w3, core, plan.tokens, sender=account)
+        )
     finally:
         approve_exactly(w3, signer, plan.house, {plan.buy.token: 0})
     return _filled(house, plan, receipt)

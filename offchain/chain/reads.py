@@ -11,18 +11,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar, cast
 
+from eth_abi.abi import encode
 from eth_typing import ABIComponent
 from eth_utils.abi import collapse_if_tuple
 from web3 import Web3
 from web3.contract.contract import Contract
 from web3.types import BlockIdentifier, RPCEndpoint
 
+from offchain.chain.client import rpc
 from offchain.chain.core import Core
-from offchain.chain.transactions import decode_error
-from offchain.errors import ChainError, UnknownIndex
+from offchain.chain.pools import selector
+from offchain.chain.transactions import GAS_MARGIN, decode_error
+from offchain.errors import ChainError, NotConnected, UnknownIndex
 from offchain.units import D27, NANO, WAD
 
 Struct = TypeVar("Struct")
+
+HOLDING_GAS = 20_000  # {gas} to ask a token for the balance of the index, and what is owed of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,3 +210,20 @@ def _struct(kind: type[Struct], values: Sequence[object], components: Sequence[M
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
+
+
+def prices_call(core: Core, tokens: Sequence[str]) -> tuple[str, bytes]:
+    """Address and calldata of the question for all their prices, D27{nUSD/tok}, 0 where there is none."""
+    return core.lens, selector("pricesOf(address,address[])") + encode(["address", "address[]"], [core.oracle, tokens])
+
+
+def valuation_gas(w3: Web3, core: Core, tokens: Sequence[str], *, sender: str) -> int:
+    """{gas} of valuing a basket of `tokens` anew, which the guard does in the exchange that finds its last valuation too old.
+
+    An exchange that is estimated just before that moment and mined after it takes so much more than its estimate.
+    """
+    to, data = prices_call(core, tokens)
+    prices = rpc(w3, "eth_estimateGas", {"from": sender, "to": to, "data": "0x" + data.hex()})
+    if prices is None:
+        raise NotConnected("the node answered eth_estimateGas with null; it lags or is overloaded: try another one")
+    return int(int(str(prices), 16) * GAS_MARGIN) + HOLDING_GAS * len(tokens)

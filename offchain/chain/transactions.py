@@ -75,21 +75,31 @@ def send(
     *,
     value: int = 0,
     gas: int | None = None,
+    spare_gas: int = 0,
     fee_cap: int = MAX_FEE,
     timeout: float = 120.0,
 ) -> TxReceipt:
-    """Sends one transaction and waits until it is mined. `value` in wei, `timeout` in seconds.
+    """Sends one transaction and waits until it is mined. `value` in wei, `timeout` in seconds; `spare_gas` is what it may
+    take besides the estimate by the time it is mined.
 
     Raises TransactionReverted with the decoded reason, before sending when the node can already tell.
     """
-    return wait(w3, submit(w3, signer, call, value=value, gas=gas, fee_cap=fee_cap), timeout=timeout)
+    tx_hash = submit(w3, signer, call, value=value, gas=gas, spare_gas=spare_gas, fee_cap=fee_cap)
+    return wait(w3, tx_hash, timeout=timeout)
 
 
 def submit(
-    w3: Web3, signer: Signer, call: Call, *, value: int = 0, gas: int | None = None, fee_cap: int = MAX_FEE
+    w3: Web3,
+    signer: Signer,
+    call: Call,
+    *,
+    value: int = 0,
+    gas: int | None = None,
+    spare_gas: int = 0,
+    fee_cap: int = MAX_FEE,
 ) -> str:
     """Sends one transaction and returns its hash without waiting. Raises as `send`."""
-    transaction = build(w3, signer, call, value=value, gas=gas, fee_cap=fee_cap)
+    transaction = build(w3, signer, call, value=value, gas=gas, spare_gas=spare_gas, fee_cap=fee_cap)
     try:
         if isinstance(signer, str):
             return w3.eth.send_transaction(transaction).to_0x_hex()
@@ -99,7 +109,14 @@ def submit(
 
 
 def build(
-    w3: Web3, signer: Signer, call: Call, *, value: int = 0, gas: int | None = None, fee_cap: int = MAX_FEE
+    w3: Web3,
+    signer: Signer,
+    call: Call,
+    *,
+    value: int = 0,
+    gas: int | None = None,
+    spare_gas: int = 0,
+    fee_cap: int = MAX_FEE,
 ) -> TxParams:
     """The complete transaction, ready to sign: nonce, EIP-1559 fees, gas with margin, chain id."""
     sender = address_of(signer)
@@ -113,7 +130,7 @@ def build(
         "maxPriorityFeePerGas": chosen.priority_fee,
         **payload(call),
     }
-    transaction["gas"] = gas if gas is not None else _gas(w3, transaction)
+    transaction["gas"] = gas if gas is not None else _gas(w3, transaction, spare_gas)
     return transaction  # type: ignore[return-value]
 
 
@@ -262,12 +279,12 @@ def _refusal(error: ContractLogicError | Web3RPCError) -> ChainError:
     return ChainError(f"the node refused the transaction: {error.message}")
 
 
-def _gas(w3: Web3, transaction: dict[str, object]) -> int:
+def _gas(w3: Web3, transaction: dict[str, object], spare: int) -> int:
     try:
         estimate = w3.eth.estimate_gas(transaction)  # type: ignore[arg-type]
     except (ContractLogicError, Web3RPCError) as error:
         raise _refusal(error) from error
-    return min(int(estimate * GAS_MARGIN), max(MAX_TX_GAS, estimate))
+    return min(int(estimate * GAS_MARGIN) + spare, max(MAX_TX_GAS, estimate))
 
 
 @cache

@@ -30,7 +30,7 @@ from offchain import risk
 from offchain.canonical import keccak_hex
 from offchain.chain.core import Core
 from offchain.chain.events import index_logs
-from offchain.chain.transactions import GAS_MARGIN
+from offchain.chain.reads import valuation_gas
 from offchain.epochs import Publication
 from offchain.errors import EmptyUniverse, InfeasibleWeights, KeeperError, MarketDataError, NotConnected
 from offchain.keeper import auctioning, calls, guards, watching
@@ -47,7 +47,7 @@ from offchain.keeper.planning import (
     wanted_by,
     weights_by_coin,
 )
-from offchain.keeper.reading import Places, Situation, prices_call, read
+from offchain.keeper.reading import Places, Situation, read
 from offchain.keeper.report import Report, build_report, plan_events
 from offchain.keeper.sending import Intent, Sender, StepRefused, local_account
 from offchain.keeper.simulating import Simulation, require_as_planned, simulate
@@ -70,7 +70,6 @@ DEVNET_MNEMONIC = "test test test test test test test test test test test junk" 
 RETRY_SECONDS = 600
 Result = TypeVar("Result")
 MAX_REFUSALS = 3  # in a row, before we wait for the world to settle
-BALANCE_GAS = 20_000  # {gas} to ask a token for the balance of the index, and what is owed of it
 LEFT_OVER = 4  # a plan that thin pools hold up is worth coming back for above this part of the drift band
 
 
@@ -417,7 +416,7 @@ class Keeper:
         )
 
     def _swap(self, situation: Situation, trade: Trade) -> None:
-        plan = situation.state.plan
+        plan, tokens = situation.state.plan, [item.token for item in situation.state.components]
         intent = Intent(
             kind="swap",
             plan_id=plan.id,
@@ -430,23 +429,12 @@ class Keeper:
                 "expected_buy": trade.expected_buy,
                 "min_buy": trade.min_buy,
             },
-            spare_gas=self._valuation_gas(situation),
+            spare_gas=self._patiently(lambda: valuation_gas(self.w3, self.places.core, tokens, sender=self.address)),
         )
         receipt = self._sender().send(intent, run=self._run.id, at=situation.time)
         if receipt["status"] != 1:
             raise StepRefused("it reverted on chain; see the ledger")
         self._read_after(int(receipt["blockNumber"]))
-
-    def _valuation_gas(self, situation: Situation) -> int:
-        """{gas} of valuing the basket anew, which the guard does in the swap that finds its last valuation too old.
-
-        A swap that is estimated just before that moment and mined after it takes so much more.
-        """
-        core = self.places.core
-        to, data = prices_call(core, [item.token for item in situation.state.components])
-        question = {"from": self.address, "to": to, "data": "0x" + data.hex()}
-        prices = self._patiently(lambda: answered(self.w3.eth.estimate_gas(question), "eth_estimateGas"))  # type: ignore[arg-type]
-        return int(prices * GAS_MARGIN) + BALANCE_GAS * len(situation.state.components)
 
     def _pause(self, trade: Trade) -> None:
         reason = f"the cool-down of {trade.sell_symbol} or {trade.buy_symbol} lasts until {time_text(trade.start_at)}"

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.exceptions import ContractLogicError
@@ -32,7 +32,6 @@ from offchain.chain.pools import (
     places_of,
     pool_calls,
     results_of,
-    selector,
     with_ticks,
     word_of,
 )
@@ -179,11 +178,6 @@ def read(w3: Web3, places: Places, *, keeper: str) -> Situation:
     )
 
 
-def prices_call(core: Core, tokens: Sequence[str]) -> tuple[str, bytes]:
-    """Address and calldata of the question for all their prices, D27{nUSD/tok}, 0 where there is none."""
-    return core.lens, selector("pricesOf(address,address[])") + encode(["address", "address[]"], [core.oracle, tokens])
-
-
 # --- request one ------------------------------------------------------------------------------------------------------
 
 
@@ -192,7 +186,7 @@ def _first_calls(places: Places, keeper: str) -> list[tuple[str, bytes]]:
     tokens = [token.address for token in places.tokens]
     calls = [
         (core.lens, call("stateOf(address)", index)),
-        prices_call(core, tokens),
+        reads.prices_call(core, tokens),
         (core.multicall3, call("getEthBalance(address)", keeper)),
         (core.rebalancer, call("weightSourceOf(address)", index)),
     ]
