@@ -14,8 +14,9 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from offchain.reference.constants import WAD
 from offchain.reference.model import UNLIMITED
+from tests.fuzz import LONG
 from tests.properties.chain import At, Call
-from tests.properties.machine import LONG, SHARES, WAITS, Machine, run
+from tests.properties.machine import SHARES, WAITS, Machine, run
 from tests.properties.world import CALLS_OUT, INVESTORS, RICHES, Shape, Worlds
 
 PERSON = st.sampled_from(INVESTORS[:3])

@@ -38,8 +38,9 @@ from offchain.reference.model import (
     Target,
 )
 from offchain.reference.replay import replay
+from tests.fuzz import LONG
 from tests.properties.chain import Call, Failure
-from tests.properties.machine import LONG, SHARES, Machine, run
+from tests.properties.machine import SHARES, Machine, run
 from tests.properties.replay import replay_modules
 from tests.properties.world import INVESTORS, LIMITS, POLICY, Shape, Worlds, limits_words
 
