@@ -655,6 +655,23 @@ def test_vote_settings_stay_inside_their_bounds(community, method):
     assert why(relay, target, 0, setter.encode_input(low), sender=accounts[DEPLOYER])[0] == "GovernorOnlyExecutor"
 
 
+@pytest.mark.parametrize(
+    ("method", "value", "reader"),
+    [
+        ("setVotingDelay", 14 * DAY, "votingDelay"),
+        ("setVotingPeriod", 30 * DAY, "votingPeriod"),
+        ("setProposalThreshold", 3 * 10**16, "proposalThresholdFraction"),
+        ("updateQuorumNumerator", 30, "quorumNumerator"),
+    ],
+)
+def test_a_vote_changes_its_own_settings(community, alice, method, value, reader):
+    governor = community.governor
+    wrap(community, alice, 600 * WAD)
+    assert getattr(governor, reader)() != value
+    Proposal(community, call_of(governor, getattr(governor, method), value), by=alice).pass_by(alice)
+    assert getattr(governor, reader)() == value
+
+
 def test_a_vote_cannot_make_the_next_vote_instant(community, alice):
     governor = community.governor
     wrap(community, alice, 600 * WAD)
