@@ -113,8 +113,8 @@ def rpc_batch_or_none(w3: Web3, calls: list[tuple[str, list[object]]], *, size: 
     return [None if answer.get("error") else answer["result"] for answer in _answers(w3, calls, size)]
 
 
-def read_logs(w3: Web3, address: str, first: int, last: int, topics: Sequence[str] = ()) -> list[LogReceipt]:
-    """Logs of a contract that begin with `topics`; a node that refuses so many blocks at a time is asked for halves."""
+def read_logs(w3: Web3, address: str, first: int, last: int, topics: Sequence[object] = ()) -> list[LogReceipt]:
+    """Logs of a contract that begin with `topics`, a list where any of several will do; a node that refuses so many blocks at a time is asked for halves."""
     wanted = {"address": w3.to_checksum_address(address), "fromBlock": first, "toBlock": last, "topics": list(topics)}
     try:
         return list(w3.eth.get_logs(wanted))  # type: ignore[arg-type]

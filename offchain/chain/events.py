@@ -9,9 +9,9 @@ from web3 import Web3
 from web3.types import EventData
 
 from offchain.chain.artifacts import artifact
-from offchain.chain.client import rpc_batch
+from offchain.chain.client import read_logs, rpc_batch
 from offchain.chain.core import Core
-from offchain.errors import NotConnected
+from offchain.errors import ChainError, NotConnected
 from offchain.reference.replay import Log
 
 OF_SHARES = ("Transfer", "Approval", "EIP712DomainChanged")  # who holds shares says nothing about the basket
@@ -27,11 +27,9 @@ def index_logs(w3: Web3, core: Core, index: str, *, last: int) -> list[Log]:
     events = {name: contract.events[name]() for name in kinds if name not in OF_SHARES}
     names = {str(event.topic): name for name, event in events.items()}
     try:
-        found = w3.eth.get_logs(
-            {"address": contract.address, "fromBlock": core.block, "toBlock": last, "topics": [list(names)]}
-        )
-    except ValueError as error:  # what web3 makes of null
-        raise NotConnected(f"the node gave no list of events up to block {last}; it lags or is overloaded") from error
+        found = read_logs(w3, contract.address, core.block, last, [list(names)])
+    except ChainError as error:  # not even of one block: that is the node's trouble, and passes
+        raise NotConnected(f"{error}; it lags or is overloaded") from error
     read = [cast("EventData", events[names[entry["topics"][0].to_0x_hex()]].process_log(entry)) for entry in found]
     times = _times(w3, {int(event["blockNumber"]) for event in read})
     return [

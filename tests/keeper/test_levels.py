@@ -13,7 +13,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from offchain.market import synthetic_market
 from offchain.methodology import Inputs, Methodology
 from offchain.spec import IndexSpec
 from offchain.units import D27, NANO, WAD, from_wad
-from tests.keeper.support import START, WEEKS, Fund, a_spec, deploy_fund
+from tests.keeper.support import START, WEEKS, Fund, a_spec, deploy_fund, intercepted
 
 INVESTOR = 5
 STABLE = "usd-coin"
@@ -172,3 +172,23 @@ def test_a_stop_sells_the_coins_and_can_be_decided_again(falling: Fund, ledger: 
         again = Inputs.from_json(published.inputs.to_json())
         assert again.levels == levels(falling, WEEKS[2]) and again.inputs_hash == decision.inputs_hash
         assert Methodology(spec).decide_on(again, decision.incumbents, tradable=decision.tradable) == decision
+
+
+def test_levels_are_read_in_parts_from_a_node_that_refuses_many_blocks(fund: Fund) -> None:
+    fund.world.step(WEEKS[0])
+    expected, refused = levels(fund, WEEKS[0]), []
+
+    def sparing(real: Callable[..., object]) -> Callable[..., object]:
+        def ask(method: str, parameters: list[dict[str, str]]) -> object:
+            if method == "eth_getLogs":
+                blocks = int(str(parameters[0]["toBlock"]), 16) - int(str(parameters[0]["fromBlock"]), 16)
+                if blocks > 10:
+                    refused.append(blocks)
+                    return {"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "block range too large"}}
+            return real(method, parameters)
+
+        return ask
+
+    with intercepted(fund.world.w3, single=sparing):
+        assert levels(fund, WEEKS[0]) == expected
+    assert refused
