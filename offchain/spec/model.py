@@ -217,10 +217,10 @@ class IndexSpec:
     def highest_weight(self) -> float:
         """Most that any component may weigh {1}, coins at risk and stable side alike: what the contracts are told."""
         stable = self.risk.stable_ids
-        may_be_members = "stablecoin" not in self.universe.exclude_classes or set(stable) & set(
-            self.universe.include_only
-        )
-        aside = 1.0 if may_be_members else self.risk.most_aside
+        is_apart = {"stablecoin", "receipt"} <= set(
+            self.universe.exclude_classes
+        )  # else coins of [risk] may be members too
+        aside = self.risk.most_aside if is_apart else 1.0
         return max(self.weights.highest, min(self.risk.max_stable, aside) if stable else 0.0)
 
     def to_json(self) -> str:
