@@ -262,22 +262,15 @@ def open_auction(w3: Web3, signer: Signer, core: Core, index: str, terms: Auctio
     terms = terms or AuctionTerms.public(view.policy, manual=view.state.plan.manual)
     require_openable(view, terms)
     require_opener(w3, view, address_of(signer), terms)
-    send(w3, signer, house_of(w3, core).functions.openAuction(*opening(view, terms)))
+    arguments = opening(index, view.state.plan.id, view.auction.id + 1, terms)
+    send(w3, signer, house_of(w3, core).functions.openAuction(*arguments))
     return read_auctions(w3, core, index, quotes=False)
 
 
-def opening(view: Auctions, terms: AuctionTerms) -> tuple[str | int, ...]:
+def opening(index: str, plan_id: int, auction_id: int, terms: AuctionTerms) -> tuple[str | int, ...]:
     """Arguments of `openAuction`: the plan and the number of the auction are named, so that a copy is refused."""
-    plan_id, auction_id = view.state.plan.id, view.auction.id + 1
-    return (
-        view.state.index,
-        plan_id,
-        auction_id,
-        terms.start_ppm,
-        terms.end_ppm,
-        terms.duration,
-        CURVES.index(terms.curve),
-    )
+    curve = CURVES.index(terms.curve)
+    return (index, plan_id, auction_id, terms.start_ppm, terms.end_ppm, terms.duration, curve)
 
 
 def require_openable(view: Auctions, terms: AuctionTerms) -> None:

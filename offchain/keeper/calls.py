@@ -8,7 +8,7 @@ from web3 import Web3
 from web3.contract.contract import Contract
 
 from offchain.chain.artifacts import artifact
-from offchain.chain.auctions import CURVES, AuctionTerms
+from offchain.chain.auctions import AuctionTerms, opening
 from offchain.keeper.planning import StartPlan
 from offchain.keeper.reading import Places
 from offchain.trading.plan import Trade
@@ -42,18 +42,7 @@ def swap(places: Places, trade: Trade, *, plan_id: int, step: int) -> str:
 
 def open_auction(places: Places, plan_id: int, auction_id: int, terms: AuctionTerms) -> str:
     """Calldata of `AuctionHouse.openAuction`; the house has an address of its own."""
-    return _auction_house().encode_abi(
-        "openAuction",
-        [
-            places.index,
-            plan_id,
-            auction_id,
-            terms.start_ppm,
-            terms.end_ppm,
-            terms.duration,
-            CURVES.index(terms.curve),
-        ],
-    )
+    return _auction_house().encode_abi("openAuction", list(opening(places.index, plan_id, auction_id, terms)))
 
 
 def end_plan(places: Places, plan_id: int) -> str:
